@@ -1,0 +1,79 @@
+# The dev loop. `make` lists the targets; everything lives in .venv, made from the lock files at first use.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# An interpreter to use instead of the newest of 3.14 to 3.11 that works here.
+PYTHON ?=
+# What buf breaking compares with instead of the last release tag or the commit before.
+AGAINST ?=
+# Set to 1 to take newer versions when locking.
+UPGRADE ?=
+# Arguments for pytest: make test PYTEST="-k logs -x"
+PYTEST ?=
+
+GEN := clients/python/src/execsvc_client/_gen
+SOURCES := execsvc clients/python tools $(wildcard tests benchmarks examples)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header $(if $(UPGRADE),--upgrade) --group build
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check lint types layers protos generated fmt proto bench lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/ready-run  ## Run the triage example on a server of its own, with live progress
+	$(BIN)/execsvc run examples/triage.json --input @examples/triage.input.json
+
+test: $(VENV)/ready-dev  ## Run all tests
+	$(BIN)/python -m pytest -n auto $(PYTEST)
+
+check: lint types layers protos generated test  ## All that CI runs
+
+lint: $(VENV)/ready-dev  ## Lint and check the format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/ready-dev  ## Check types with mypy and pyright
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+layers: $(VENV)/ready-dev  ## Check that each layer imports only what is below it
+	$(BIN)/lint-imports --no-logo
+
+protos: $(VENV)/ready-dev  ## Lint the protos, check their format and that they break no client
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_breaking.sh $(AGAINST)
+
+generated: $(VENV)/ready-dev  ## Check that the generated code is what the protos give
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_generated.sh $(GEN)
+
+fmt: $(VENV)/ready-dev  ## Format code and protos
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/buf format --write
+
+proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/buf generate
+
+bench: $(VENV)/ready-dev  ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
+	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/run.lock pyproject.toml
+
+clean:  ## Remove the environment, caches and build results
+	rm -rf $(VENV) build dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find execsvc clients tests tools benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(VENV)/pyvenv.cfg:
+	tools/make_venv.sh $(VENV) $(PYTHON)
+
+# A stamp for each set of packages: `make run` needs no tools, `make test` does.
+$(VENV)/ready-%: requirements/%.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

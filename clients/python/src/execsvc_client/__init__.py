@@ -1,0 +1,80 @@
+"""Talk to an execsvc server: run workflows durably, follow their logs, control them."""
+
+from execsvc_client import v1
+from execsvc_client._async_client import AsyncExecutionClient
+from execsvc_client._definition import DefinitionLike, to_definition
+from execsvc_client._errors import (
+    Aborted,
+    AlreadyExists,
+    Cancelled,
+    DeadlineExceeded,
+    DefinitionError,
+    ExecsvcError,
+    FailedPrecondition,
+    InternalError,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+from execsvc_client._logs import AsyncLogStream, LogStream
+from execsvc_client._models import (
+    Execution,
+    ExecutionFailure,
+    ExecutionState,
+    ExecutionStatus,
+    LogEntry,
+    LogLevel,
+    NodeRun,
+    NodeState,
+    NodeType,
+    ServerInfo,
+    TokenUsage,
+)
+from execsvc_client._status_details import Resource, Violation
+from execsvc_client._sync_client import ExecutionClient
+from execsvc_client._values import Problem
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "AsyncExecutionClient",
+    "AsyncLogStream",
+    "Cancelled",
+    "DeadlineExceeded",
+    "DefinitionError",
+    "DefinitionLike",
+    "ExecsvcError",
+    "Execution",
+    "ExecutionClient",
+    "ExecutionFailure",
+    "ExecutionState",
+    "ExecutionStatus",
+    "FailedPrecondition",
+    "InternalError",
+    "InvalidArgument",
+    "LogEntry",
+    "LogLevel",
+    "LogStream",
+    "NodeRun",
+    "NodeState",
+    "NodeType",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "Problem",
+    "Resource",
+    "ResourceExhausted",
+    "ServerInfo",
+    "TokenUsage",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Violation",
+    "to_definition",
+    "v1",
+]

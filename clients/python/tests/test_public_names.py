@@ -1,0 +1,100 @@
+"""The public names, frozen: whoever changes this list changes what users import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import execsvc_client
+
+NAMES = [
+    "Aborted",
+    "AlreadyExists",
+    "AsyncExecutionClient",
+    "AsyncLogStream",
+    "Cancelled",
+    "DeadlineExceeded",
+    "DefinitionError",
+    "DefinitionLike",
+    "ExecsvcError",
+    "Execution",
+    "ExecutionClient",
+    "ExecutionFailure",
+    "ExecutionState",
+    "ExecutionStatus",
+    "FailedPrecondition",
+    "InternalError",
+    "InvalidArgument",
+    "LogEntry",
+    "LogLevel",
+    "LogStream",
+    "NodeRun",
+    "NodeState",
+    "NodeType",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "Problem",
+    "Resource",
+    "ResourceExhausted",
+    "ServerInfo",
+    "TokenUsage",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Violation",
+    "to_definition",
+    "v1",
+]
+
+METHODS = [
+    "close",
+    "execute",
+    "get",
+    "list_logs",
+    "logs",
+    "node_types",
+    "pause",
+    "resume",
+    "server_info",
+    "status",
+    "stop",
+    "validate",
+    "wait",
+]
+
+
+def test_the_package_exports_these_names() -> None:
+    assert execsvc_client.__all__ == NAMES
+    assert all(hasattr(execsvc_client, name) for name in NAMES)
+
+
+def test_nothing_public_is_left_out_of_all() -> None:
+    public = {name for name in vars(execsvc_client) if not name.startswith("_")}
+
+    assert public == set(NAMES)
+
+
+def test_the_clients_have_these_methods() -> None:
+    for cls in (execsvc_client.AsyncExecutionClient, execsvc_client.ExecutionClient):
+        assert sorted(name for name in vars(cls) if not name.startswith("_")) == METHODS
+
+
+def test_every_public_class_has_a_docstring() -> None:
+    for name in NAMES:
+        value = getattr(execsvc_client, name)
+        if isinstance(value, type):
+            assert (value.__doc__ or "").strip(), name
+
+
+def test_importing_it_loads_nothing_but_grpc_and_protobuf() -> None:
+    code = (
+        "import grpc, json, sys; before = set(sys.modules); import execsvc_client;"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = {name for name in json.loads(printed) if name.split(".")[0] not in sys.stdlib_module_names}
+
+    assert {name.split(".")[0] for name in modules} <= {"execsvc_client", "google", "grpc"}
+    assert not [name for name in modules if name.startswith(("google.rpc", "google.api"))]
