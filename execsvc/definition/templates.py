@@ -1,0 +1,266 @@
+"""Mustache templates for prompts: logic-less, no HTML escaping, no partials, bounded in output and in time.
+
+chevron reads the template. It does not render it: its renderer reaches into attributes of Python objects
+(``{{input.__class__}}``), has no bound on time or output, and writes ``True`` and ``None`` where JSON is meant.
+
+How names are found: outside of sections a name starts with ``input``, ``nodes`` or ``execution``. Inside of a section
+it is looked for in the current item first, then outwards. Dots separate keys; numbers index lists. After ``nodes`` the
+longest run of parts that is the id of a node is that node, so ``{{nodes.a.b.text}}`` means node ``a.b`` where there is
+one, and node ``a`` otherwise. What is missing, null, or belongs to a skipped node renders as nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from chevron.tokenizer import ChevronError, tokenize
+
+from execsvc.definition.expressions import ExpressionError
+from execsvc.definition.scope import ROOTS, Scope
+
+#: Characters of one template.
+MAX_SOURCE = 262_144
+#: Tags in one template; reading it takes time by tags times characters.
+MAX_TAGS = 1_000
+#: Sections inside each other.
+MAX_DEPTH = 32
+#: Characters one rendering may produce.
+MAX_OUTPUT = 4 * 1024 * 1024
+#: Tags one rendering may visit, about 1 µs each.
+MAX_STEPS = 30_000
+
+
+class TemplateError(ExpressionError):
+    """A template failed on the data it was given: TEMPLATE_TOO_LARGE, TEMPLATE_TOO_EXPENSIVE or TEMPLATE_FAILED."""
+
+
+class TemplateInvalid(Exception):
+    """A template cannot be used.
+
+    Args:
+        reason: TEMPLATE_SYNTAX, TEMPLATE_UNKNOWN_NAME, TEMPLATE_TOO_LARGE or TEMPLATE_UNSUPPORTED.
+        message: what is wrong, for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        self.message = message
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    keys: tuple[str, ...]
+    inverted: bool
+    parts: tuple[_Part, ...]
+
+
+_Part = str | _Variable | _Section
+
+_MISSING: Any = object()
+
+
+class Template:
+    """A parsed template. Immutable and shared."""
+
+    __slots__ = ("_parts", "node_ids", "source")
+
+    def __init__(self, source: str, node_ids: Collection[str] = ()) -> None:
+        """Parse. ``node_ids`` are the definition's nodes, to find ids with dots. Raises TemplateInvalid."""
+        reader = _Reader(source, node_ids)
+        #: The text it was parsed from.
+        self.source = source
+        self._parts = reader.read()
+        #: Ids of the nodes it names, in order of appearance; may hold ids that no node has.
+        self.node_ids: tuple[str, ...] = tuple(reader.found)
+
+    def __repr__(self) -> str:
+        return f"Template({self.source!r})"
+
+    def position(self, node_id: str) -> str:
+        """Say where the template first names a node: "line 1"."""
+        return f"line {_line(self.source, 'nodes.' + node_id)}"
+
+    def render(self, scope: Scope) -> str:
+        """Fill in the values. Raises TemplateError."""
+        if len(self._parts) == 1 and isinstance(self._parts[0], str):
+            return self._parts[0]
+        renderer = _Renderer()
+        renderer.render(self._parts, ({"input": scope.input, "nodes": scope.nodes, "execution": scope.execution},))
+        return "".join(renderer.pieces)
+
+
+class _Reader:
+    def __init__(self, source: str, node_ids: Collection[str]) -> None:
+        self._source = source
+        self._node_ids = node_ids
+        self.found: dict[str, None] = {}
+
+    def read(self) -> tuple[_Part, ...]:
+        source = self._source
+        if len(source) > MAX_SOURCE:
+            raise TemplateInvalid(
+                "TEMPLATE_TOO_LARGE", f"the template has {len(source)} characters; at most {MAX_SOURCE} are allowed"
+            )
+        self._limit_tags("{{")
+        # (parts, name, inverted) of each open section.
+        stack: list[tuple[list[_Part], tuple[str, ...], bool]] = [([], (), False)]
+        try:
+            for kind, text in tokenize(source):
+                self._token(kind, text, stack)
+        except ChevronError as error:
+            # chevron counts lines from 2 where it speaks of a closing tag.
+            text = re.sub(
+                r"^(Trying to close .*line )(\d+)$", lambda m: f"{m[1]}{int(m[2]) - 1}", " ".join(str(error).split())
+            )
+            raise TemplateInvalid("TEMPLATE_SYNTAX", text) from error
+        except (IndexError, ValueError) as error:
+            raise TemplateInvalid("TEMPLATE_SYNTAX", "the template holds an empty or malformed tag") from error
+        return tuple(stack[0][0])
+
+    def _limit_tags(self, delimiter: str) -> None:
+        if delimiter and self._source.count(delimiter) > MAX_TAGS:
+            raise TemplateInvalid("TEMPLATE_TOO_LARGE", f"the template has more than {MAX_TAGS} tags")
+
+    def _token(self, kind: str, text: str, stack: list[tuple[list[_Part], tuple[str, ...], bool]]) -> None:
+        parts = stack[-1][0]
+        match kind:
+            case "literal":
+                parts.append(text)
+            case "variable" | "no escape":
+                parts.append(_Variable(self._keys(text, stack)))
+            case "section" | "inverted section":
+                if len(stack) > MAX_DEPTH:
+                    raise TemplateInvalid("TEMPLATE_TOO_LARGE", f"sections nest deeper than {MAX_DEPTH} levels")
+                stack.append(([], self._keys(text, stack), kind != "section"))
+            case "end":
+                inner, keys, inverted = stack.pop()
+                stack[-1][0].append(_Section(keys, inverted, tuple(inner)))
+            case "partial":
+                raise TemplateInvalid(
+                    "TEMPLATE_UNSUPPORTED",
+                    f"partials such as {{{{>{text}}}}} are not supported (line {_line(self._source, text)}); "
+                    "write the text out",
+                )
+            case "set delimiter":
+                opening, closing = text.split(" ")[0], text.split(" ")[-1]
+                if not opening or not closing or opening == closing == text:
+                    raise TemplateInvalid("TEMPLATE_SYNTAX", "a change of delimiters names two, as in {{=<% %>=}}")
+                self._limit_tags(opening)
+            case _:
+                raise TemplateInvalid(
+                    "TEMPLATE_SYNTAX", f"the tag {text!r} is not closed (line {_line(self._source, text)})"
+                )
+
+    def _keys(self, name: str, stack: list[tuple[list[_Part], tuple[str, ...], bool]]) -> tuple[str, ...]:
+        in_section = any(keys and not inverted for _, keys, inverted in stack)
+        where = f"line {_line(self._source, name)}"
+        if name == ".":
+            if not in_section:
+                raise TemplateInvalid("TEMPLATE_UNKNOWN_NAME", f"{{{{.}}}} has a meaning only in a section ({where})")
+            return (".",)
+        keys = tuple(name.split("."))
+        if "" in keys:
+            raise TemplateInvalid("TEMPLATE_SYNTAX", f"{name!r} is no name ({where})")
+        if keys[0] == "nodes":
+            return self._node_keys(keys, where)
+        if keys[0] not in ROOTS and not in_section:
+            raise TemplateInvalid(
+                "TEMPLATE_UNKNOWN_NAME",
+                f"unknown variable {name!r}; templates see {', '.join(ROOTS)} ({where})",
+            )
+        return keys
+
+    def _node_keys(self, keys: tuple[str, ...], where: str) -> tuple[str, ...]:
+        if len(keys) == 1:
+            raise TemplateInvalid("TEMPLATE_UNKNOWN_NAME", f"'nodes' needs the id of a node, as in nodes.a ({where})")
+        for end in range(len(keys), 2, -1):
+            node_id = ".".join(keys[1:end])
+            if node_id in self._node_ids:
+                break
+        else:
+            node_id, end = keys[1], 2
+        self.found[node_id] = None
+        return ("nodes", node_id, *keys[end:])
+
+
+class _Renderer:
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._length = 0
+        self._steps = 0
+
+    def render(self, parts: tuple[_Part, ...], contexts: tuple[Any, ...]) -> None:
+        for part in parts:
+            self._steps += 1
+            if self._steps > MAX_STEPS:
+                raise TemplateError("TEMPLATE_TOO_EXPENSIVE", f"the template visits more than {MAX_STEPS} tags")
+            if isinstance(part, str):
+                self._write(part)
+            elif isinstance(part, _Variable):
+                self._write(_text(_look_up(part.keys, contexts)))
+            else:
+                self._section(part, contexts)
+
+    def _section(self, section: _Section, contexts: tuple[Any, ...]) -> None:
+        value = _look_up(section.keys, contexts)
+        given = value is not _MISSING and bool(value)
+        if section.inverted:
+            if not given:
+                self.render(section.parts, contexts)
+        elif given:
+            for item in value if isinstance(value, list) else (value,):
+                # An empty section takes a step too.
+                self._steps += 1
+                self.render(section.parts, (*contexts, item))
+
+    def _write(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > MAX_OUTPUT:
+            raise TemplateError("TEMPLATE_TOO_LARGE", f"the template renders to more than {MAX_OUTPUT} characters")
+        self.pieces.append(text)
+
+
+def _look_up(keys: tuple[str, ...], contexts: tuple[Any, ...]) -> Any:
+    if keys == (".",):
+        return contexts[-1]
+    for context in reversed(contexts):
+        if isinstance(context, Mapping) and keys[0] in context:
+            value = context[keys[0]]
+            for key in keys[1:]:
+                value = _child(value, key)
+            return value
+    return _MISSING
+
+
+def _child(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(key, _MISSING)
+    if isinstance(value, list) and key.isdecimal() and len(key) < 10 and int(key) < len(value):
+        return value[int(key)]
+    return _MISSING
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or value is _MISSING:
+        return ""
+    try:
+        return orjson.dumps(value, default=dict).decode()
+    except TypeError as error:
+        raise TemplateError("TEMPLATE_FAILED", f"a value cannot be written as JSON: {error}") from error
+
+
+def _line(source: str, text: str) -> int:
+    found = re.search(r"\{\{[#^&{>]?\s*" + re.escape(text), source)
+    return source.count("\n", 0, found.start() if found else max(source.find(text), 0)) + 1

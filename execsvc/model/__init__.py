@@ -1,0 +1,31 @@
+"""The service's own vocabulary: frozen records, states, and the table of allowed moves."""
+
+from execsvc.model.execution import (
+    ErrorInfo,
+    Execution,
+    ExecutionRequest,
+    ExecutionStatus,
+    LogEntry,
+    NewLogEntry,
+    NodeRun,
+    TokenUsage,
+)
+from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
+
+__all__ = [
+    "CONTROL",
+    "MOVES",
+    "TERMINAL",
+    "ControlAction",
+    "ErrorInfo",
+    "Execution",
+    "ExecutionRequest",
+    "ExecutionState",
+    "ExecutionStatus",
+    "LogEntry",
+    "LogLevel",
+    "NewLogEntry",
+    "NodeRun",
+    "NodeState",
+    "TokenUsage",
+]
