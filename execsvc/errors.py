@@ -72,6 +72,18 @@ class ExecutionNotFound(ExecsvcError):
         super().__init__(f"there is no execution {execution_id!r}")
 
 
+class WorkflowNotFound(ExecsvcError):
+    """There is no workflow with this id and version."""
+
+    reason = "WORKFLOW_NOT_FOUND"
+
+    def __init__(self, workflow_id: str, version: str = "") -> None:
+        self.workflow_id = workflow_id
+        self.version = version
+        which = f"no version {version!r} of workflow" if version else "no workflow"
+        super().__init__(f"there is {which} {workflow_id!r}; store it with CreateWorkflow")
+
+
 class ExecutionExists(ExecsvcError):
     """The execution id was used before with another request."""
 

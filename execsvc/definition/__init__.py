@@ -22,6 +22,7 @@ from execsvc.definition.plan import (
     RetryPolicy,
     TransformConfig,
 )
+from execsvc.definition.policies import canonical_retry, load_retry, parse_retry
 from execsvc.definition.problems import Problems
 from execsvc.definition.scope import Scope
 from execsvc.definition.templates import Template, TemplateError, TemplateInvalid
@@ -54,14 +55,17 @@ __all__ = [
     "TemplateError",
     "TemplateInvalid",
     "TransformConfig",
+    "canonical_retry",
     "check_input",
     "check_json",
     "fill_input",
     "format_duration",
     "load_file_text",
     "load_plan",
+    "load_retry",
     "parse_definition",
     "parse_duration",
+    "parse_retry",
     "to_mermaid",
     "whole_numbers",
 ]

@@ -15,7 +15,8 @@ from execsvc.definition.expressions import Expression
 from execsvc.definition.graph import Graph, GraphEdge, GraphNode, check_graph
 from execsvc.definition.json_values import check_json, kind_of, whole_numbers
 from execsvc.definition.node_types import Builder, NodeTypes, Use
-from execsvc.definition.plan import Link, Plan, PlanNode, RetryPolicy
+from execsvc.definition.plan import Link, Plan, PlanNode
+from execsvc.definition.policies import canonical_retry
 from execsvc.definition.problems import Problems, did_you_mean, shorten
 from execsvc.definition.shape import RawEdge, RawNode, read_shape
 from execsvc.errors import TooLarge
@@ -83,10 +84,14 @@ def _compile(nodes: Sequence[RawNode], problems: Problems) -> tuple[list[Any], l
     configs: list[Any] = []
     uses: list[tuple[int, Use]] = []
     for number, node in enumerate(nodes):
-        config = None
+        config, before = None, len(problems)
         if node.type is not None and node.type.check(node.config, node.config_path, problems):
             builder = Builder(path=node.config_path, problems=problems, node_ids=node_ids)
-            config = node.type.compile(node.config, builder)
+            given = node.config
+            if len(problems) > before:
+                # Fields that the type does not know are named already; its compiler must not meet them.
+                given = {key: value for key, value in given.items() if key in node.type.fields}
+            config = node.type.compile(given, builder)
             uses += [(number, use) for use in builder.uses]
         configs.append(config)
     return configs, uses
@@ -173,29 +178,13 @@ def _canonical_node(node: RawNode) -> dict[str, Any]:
     if node.config:
         result["config"] = node.config
     if node.retry is not None:
-        result["retry"] = _canonical_retry(node.retry)
+        result["retry"] = canonical_retry(node.retry)
     if node.timeout is not None:
         result["timeout"] = format_duration(node.timeout)
     if node.on_error.proceed:
         result["on_error"] = {"action": "continue"}
         if node.on_error.fallback is not None:
             result["on_error"]["fallback"] = node.on_error.fallback
-    return result
-
-
-def _canonical_retry(retry: RetryPolicy) -> dict[str, Any]:
-    standard = RetryPolicy()
-    result: dict[str, Any] = {}
-    if retry.max_attempts != standard.max_attempts:
-        result["max_attempts"] = retry.max_attempts
-    if retry.initial_backoff != standard.initial_backoff:
-        result["initial_backoff"] = format_duration(retry.initial_backoff)
-    if retry.multiplier != standard.multiplier:
-        result["multiplier"] = whole_numbers(retry.multiplier)
-    if retry.max_backoff != standard.max_backoff:
-        result["max_backoff"] = format_duration(retry.max_backoff)
-    if retry.non_retryable:
-        result["non_retryable"] = sorted(retry.non_retryable)
     return result
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from execsvc.errors import FieldProblem, InvalidRequest
 
@@ -68,3 +69,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Give "; did you mean 'x'?" where something known is close, else nothing."""
     close = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.6) if len(name) <= 200 else []
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_keys(item: Mapping[str, Any], known: tuple[str, ...], path: str, problems: Problems) -> None:
+    """Note the keys of an object that are not known, each with what may have been meant."""
+    for key in item:
+        if key not in known:
+            hint = did_you_mean(key, known) or f"; known are {', '.join(known)}"
+            problems.add(join(path, [key]), "UNKNOWN_FIELD", f"unknown field {shorten(key)!r}{hint}")

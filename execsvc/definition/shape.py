@@ -12,18 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from execsvc.definition.durations import parse_duration
 from execsvc.definition.json_values import kind_of
 from execsvc.definition.node_types import NodeType, NodeTypes
 from execsvc.definition.plan import OnError, RetryPolicy
-from execsvc.definition.problems import Problems, did_you_mean, join, shorten
+from execsvc.definition.policies import parse_on_error, parse_retry, parse_timeout
+from execsvc.definition.problems import Problems, did_you_mean, shorten, unknown_keys
 
 ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _MAX_NAME = 256
 
 _NODE_KEYS = ("id", "type", "name", "config", "retry", "timeout", "on_error")
 _EDGE_KEYS = ("source", "target", "branch")
-_RETRY_KEYS = ("max_attempts", "initial_backoff", "multiplier", "max_backoff", "non_retryable")
 _SETTINGS = ("retry", "timeout", "on_error")
 #: Keys of ``data`` that editors use for themselves, besides those that are no config field anyway.
 _EDITOR_DATA = ("label", "name", "type", "config", *_SETTINGS)
@@ -67,7 +66,7 @@ def read_shape(
     edges = _list(data, "edges", problems)
     editor = "viewport" in data or any(isinstance(n, dict) and ("position" in n or "data" in n) for n in nodes)
     known = ("nodes", "edges", "viewport") if editor else ("nodes", "edges")
-    _unknown_keys(data, known, "definition", problems)
+    unknown_keys(data, known, "definition", problems)
     reader = _Reader(types, problems, editor)
     return (
         tuple(reader.node(item, f"definition.nodes[{i}]", i) for i, item in enumerate(nodes)),
@@ -87,13 +86,6 @@ def _list(data: Mapping[str, Any], key: str, problems: Problems) -> list[Any]:
     return value
 
 
-def _unknown_keys(item: Mapping[str, Any], known: tuple[str, ...], path: str, problems: Problems) -> None:
-    for key in item:
-        if key not in known:
-            hint = did_you_mean(key, known) or f"; known are {', '.join(known)}"
-            problems.add(join(path, [key]), "UNKNOWN_FIELD", f"unknown field {shorten(key)!r}{hint}")
-
-
 class _Reader:
     def __init__(self, types: NodeTypes, problems: Problems, editor: bool) -> None:
         self._types = types
@@ -108,7 +100,7 @@ class _Reader:
         node_id = self._id(item, path, number)
         data: Mapping[str, Any] = {}
         if not self._editor:
-            _unknown_keys(item, _NODE_KEYS, path, self._problems)
+            unknown_keys(item, _NODE_KEYS, path, self._problems)
         elif "config" not in item:
             data = self._object(item, "data", path)
         type_name = self._type_name(item, data)
@@ -149,9 +141,9 @@ class _Reader:
             type=node_type,
             config=node_type.normalize(config) if node_type else config,
             config_path=config_path,
-            retry=self._retry(settings["retry"], f"{path}.retry"),
-            timeout=self._timeout(settings["timeout"], f"{path}.timeout"),
-            on_error=self._on_error(settings["on_error"], f"{path}.on_error"),
+            retry=parse_retry(settings["retry"], f"{path}.retry", self._problems),
+            timeout=parse_timeout(settings["timeout"], f"{path}.timeout", self._problems),
+            on_error=parse_on_error(settings["on_error"], f"{path}.on_error", self._problems),
         )
 
     def _id(self, item: Mapping[str, Any], path: str, number: int) -> str:
@@ -209,7 +201,7 @@ class _Reader:
             self._problems.add(path, "WRONG_TYPE", f"must be an object, not {kind_of(item)}")
             return None
         if not self._editor:
-            _unknown_keys(item, _EDGE_KEYS, path, self._problems)
+            unknown_keys(item, _EDGE_KEYS, path, self._problems)
         ends = []
         for key in ("source", "target"):
             value = item.get(key)
@@ -228,67 +220,3 @@ class _Reader:
         if len(ends) < 2:
             return None
         return RawEdge(path=path, source=ends[0], target=ends[1], branch=branch or "", handle=handle)
-
-    def _timeout(self, value: Any, path: str) -> int | None:
-        if value is None:
-            return None
-        timeout = self._duration(value, path)
-        if timeout == 0:
-            self._problems.add(path, "INVALID_VALUE", "must be longer than 0; leave it out for no limit")
-        return timeout
-
-    def _duration(self, value: Any, path: str) -> int | None:
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self._problems.add(path, "INVALID_DURATION", str(error))
-            return None
-
-    def _retry(self, value: Any, path: str) -> RetryPolicy | None:
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            self._problems.add(path, "WRONG_TYPE", f"must be an object, not {kind_of(value)}")
-            return None
-        _unknown_keys(value, _RETRY_KEYS, path, self._problems)
-        standard = RetryPolicy()
-        attempts = value.get("max_attempts") or standard.max_attempts
-        if type(attempts) is float and attempts.is_integer():
-            attempts = int(attempts)
-        if type(attempts) is not int or not 1 <= attempts <= 100:
-            self._problems.add(f"{path}.max_attempts", "INVALID_VALUE", "must be an integer from 1 to 100")
-            attempts = 1
-        multiplier = value.get("multiplier") or standard.multiplier
-        if type(multiplier) not in (int, float) or not 1 <= multiplier <= 1_000:
-            self._problems.add(f"{path}.multiplier", "INVALID_VALUE", "must be a number from 1 to 1000")
-            multiplier = standard.multiplier
-        types = value.get("non_retryable") or []
-        if not isinstance(types, list) or not all(isinstance(name, str) and name for name in types):
-            self._problems.add(f"{path}.non_retryable", "WRONG_TYPE", "must be a list of error types")
-            types = []
-        waits = {}
-        for key, default in (("initial_backoff", standard.initial_backoff), ("max_backoff", standard.max_backoff)):
-            wait = None if value.get(key) is None else self._duration(value[key], f"{path}.{key}")
-            waits[key] = default if wait is None else wait
-        policy = RetryPolicy(
-            max_attempts=attempts, multiplier=float(multiplier), non_retryable=frozenset(types), **waits
-        )
-        return policy if policy != standard else None
-
-    def _on_error(self, value: Any, path: str) -> OnError:
-        if value is None or value == "fail":
-            return OnError()
-        if value == "continue":
-            return OnError(proceed=True)
-        if not isinstance(value, dict):
-            self._problems.add(path, "INVALID_VALUE", 'must be "fail", "continue", or {"action", "fallback"}')
-            return OnError()
-        _unknown_keys(value, ("action", "fallback"), path, self._problems)
-        action = value.get("action")
-        if action not in (None, "fail", "continue"):
-            self._problems.add(f"{path}.action", "INVALID_VALUE", 'must be "fail" or "continue"')
-        if action != "continue":
-            if value.get("fallback") is not None:
-                self._problems.add(f"{path}.fallback", "CONFLICT", "a fallback goes with the action 'continue' only")
-            return OnError()
-        return OnError(proceed=True, fallback=value.get("fallback"))

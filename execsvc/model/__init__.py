@@ -8,6 +8,7 @@ from execsvc.model.execution import (
     LogEntry,
     NewLogEntry,
     NodeRun,
+    StoredWorkflow,
     TokenUsage,
 )
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
@@ -27,5 +28,6 @@ __all__ = [
     "NewLogEntry",
     "NodeRun",
     "NodeState",
+    "StoredWorkflow",
     "TokenUsage",
 ]

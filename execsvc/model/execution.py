@@ -142,6 +142,8 @@ class ExecutionRequest:
     request_digest: str
     #: Nodes of the definition.
     nodes_total: int
+    #: Canonical JSON text of the retry policy of nodes with effects that have none; None: one attempt.
+    retry: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +165,17 @@ class Execution:
     error: ErrorInfo | None
     #: Nodes the journal knows, by id; a node that has not started is absent.
     nodes: Mapping[str, NodeRun]
+    #: As in ExecutionRequest.
+    retry: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWorkflow:
+    """A version of a workflow stored under a name."""
+
+    workflow_id: str
+    #: Content hash of the definition.
+    version: str
+    create_time: int
+    #: Canonical JSON text; None in lists.
+    definition: bytes | None

@@ -57,6 +57,7 @@ class ControlAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    RETRY = "retry"
 
 
 TERMINAL = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.STOPPED})
@@ -89,5 +90,6 @@ CONTROL: Mapping[ControlAction, tuple[tuple[ExecutionState, ...], ExecutionState
             (ExecutionState.PENDING, ExecutionState.RUNNING, ExecutionState.PAUSED),
             ExecutionState.STOPPED,
         ),
+        ControlAction.RETRY: ((ExecutionState.FAILED, ExecutionState.STOPPED), ExecutionState.PENDING),
     }
 )

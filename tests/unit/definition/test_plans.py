@@ -14,9 +14,11 @@ from execsvc.definition import (
     ConditionConfig,
     LlmConfig,
     NodeType,
+    RetryPolicy,
     Scope,
     TransformConfig,
     format_duration,
+    RetryPolicy,
     load_plan,
     parse_definition,
     parse_duration,
@@ -181,7 +183,8 @@ def test_a_slip_in_an_editor_export_is_named() -> None:
         lambda d: d["nodes"][2]["config"].update(messages=None),
         lambda d: d["nodes"][2]["retry"].update(multiplier=2.0, max_backoff="60s"),
         lambda d: d["nodes"][2]["retry"].update(non_retryable=["A", "B"]),
-        lambda d: d["nodes"][0].update(name="", on_error="fail", retry={"max_attempts": 0}),
+        lambda d: d["nodes"][0].update(name="", on_error="fail", retry=None),
+        lambda d: d["nodes"][2]["retry"].update(multiplier=0),
         lambda d: d["nodes"][0].update(name="out", on_error={"action": "fail"}),
         lambda d: d["nodes"][1].update(config={"schema": {}, "defaults": {}}),
         lambda d: d["edges"][0].update(branch=""),
@@ -318,3 +321,13 @@ def test_names_cannot_break_out_of_a_drawing() -> None:
 
     assert "<script>" not in text
     assert text.count('"') == 2
+
+
+def test_an_explicit_single_attempt_is_kept_since_it_overrides_the_default_of_a_request() -> None:
+    other = copy.deepcopy(PLAIN)
+    other["nodes"][0]["retry"] = {"max_attempts": 1}
+
+    plan = parse_definition(other)
+
+    assert plan.nodes[plan.index[other["nodes"][0]["id"]]].retry == RetryPolicy()
+    assert load_plan(plan.canonical).nodes[plan.index[other["nodes"][0]["id"]]].retry == RetryPolicy()

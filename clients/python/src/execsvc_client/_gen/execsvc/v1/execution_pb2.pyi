@@ -344,6 +344,7 @@ class Execution(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     """Told apart from an earlier execution of the same id that was deleted."""
     definition_digest: _builtins.str
@@ -388,6 +389,10 @@ class Execution(_message.Message):
     def usage(self) -> Global___TokenUsage:
         """Tokens that all its nodes used."""
 
+    @_builtins.property
+    def retry(self) -> _workflow_pb2.RetryPolicy:
+        """How failed attempts are repeated where a node says nothing of its own. Unset: they are not."""
+
     def __init__(
         self,
         *,
@@ -404,10 +409,11 @@ class Execution(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         concurrency_key: _builtins.str = ...,
         usage: Global___TokenUsage | None = ...,
+        retry: _workflow_pb2.RetryPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "error", b"error", "input", b"input", "output", b"output", "status", b"status", "timeout", b"timeout", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "error", b"error", "input", b"input", "output", b"output", "retry", b"retry", "status", b"status", "timeout", b"timeout", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "definition", b"definition", "definition_digest", b"definition_digest", "error", b"error", "input", b"input", "labels", b"labels", "nodes", b"nodes", "output", b"output", "priority", b"priority", "status", b"status", "timeout", b"timeout", "uid", b"uid", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "definition", b"definition", "definition_digest", b"definition_digest", "error", b"error", "input", b"input", "labels", b"labels", "nodes", b"nodes", "output", b"output", "priority", b"priority", "retry", b"retry", "status", b"status", "timeout", b"timeout", "uid", b"uid", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

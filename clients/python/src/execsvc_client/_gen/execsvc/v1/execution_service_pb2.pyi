@@ -83,6 +83,8 @@ class ExecuteRequest(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    WORKFLOW_VERSION_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """The client's id of the execution and its idempotency key; matches [A-Za-z0-9_.:-]{1,128}. Empty: one is made."""
     workflow_id: _builtins.str
@@ -93,9 +95,11 @@ class ExecuteRequest(_message.Message):
     """Executions with the same key share a limit. Same alphabet as execution_id. Empty: none."""
     validate_only: _builtins.bool
     """Checks everything and stores nothing."""
+    workflow_version: _builtins.str
+    """Version of the stored workflow, as CreateWorkflow answered it. Only without definition."""
     @_builtins.property
     def definition(self) -> _workflow_pb2.WorkflowDefinition:
-        """The workflow. Required."""
+        """The workflow. Unset: the one stored under workflow_id, in the version given or else the newest."""
 
     @_builtins.property
     def input(self) -> _struct_pb2.Struct:
@@ -109,6 +113,10 @@ class ExecuteRequest(_message.Message):
     def timeout(self) -> _duration_pb2.Duration:
         """The longest the execution may run, pauses not counted. Unset: no limit."""
 
+    @_builtins.property
+    def retry(self) -> _workflow_pb2.RetryPolicy:
+        """How failed attempts are repeated at nodes with effects that say nothing of their own. Unset: they are not."""
+
     def __init__(
         self,
         *,
@@ -121,10 +129,12 @@ class ExecuteRequest(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         concurrency_key: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        retry: _workflow_pb2.RetryPolicy | None = ...,
+        workflow_version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "input", b"input", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "input", b"input", "retry", b"retry", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "definition", b"definition", "execution_id", b"execution_id", "input", b"input", "labels", b"labels", "priority", b"priority", "timeout", b"timeout", "validate_only", b"validate_only", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "definition", b"definition", "execution_id", b"execution_id", "input", b"input", "labels", b"labels", "priority", b"priority", "retry", b"retry", "timeout", b"timeout", "validate_only", b"validate_only", "workflow_id", b"workflow_id", "workflow_version", b"workflow_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,6 +412,7 @@ class ControlRequest(_message.Message):
     PAUSE_FIELD_NUMBER: _builtins.int
     RESUME_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EXPECTED_STATE_FIELD_NUMBER: _builtins.int
@@ -425,6 +436,10 @@ class ControlRequest(_message.Message):
     def stop(self) -> Global___StopAction:
         """Stop: what is under way is cancelled. From PENDING, RUNNING, PAUSED."""
 
+    @_builtins.property
+    def retry(self) -> Global___RetryAction:
+        """Retry: goes on from what failed or was stopped; nodes that have finished keep their results. From FAILED, STOPPED."""
+
     def __init__(
         self,
         *,
@@ -432,15 +447,16 @@ class ControlRequest(_message.Message):
         pause: Global___PauseAction | None = ...,
         resume: Global___ResumeAction | None = ...,
         stop: Global___StopAction | None = ...,
+        retry: Global___RetryAction | None = ...,
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         expected_state: _execution_pb2.ExecutionState.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "pause", b"pause", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "pause", b"pause", "resume", b"resume", "retry", b"retry", "stop", b"stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "execution_id", b"execution_id", "expected_state", b"expected_state", "pause", b"pause", "reason", b"reason", "request_id", b"request_id", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "execution_id", b"execution_id", "expected_state", b"expected_state", "pause", b"pause", "reason", b"reason", "request_id", b"request_id", "resume", b"resume", "retry", b"retry", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["pause", "resume", "stop"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["pause", "resume", "stop", "retry"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 
@@ -498,6 +514,30 @@ class StopAction(_message.Message):
 Global___StopAction: _TypeAlias = StopAction  # noqa: Y015
 
 @_typing.final
+class RetryAction(_message.Message):
+    """Retries an execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def input(self) -> _struct_pb2.Struct:
+        """Replaces the input for nodes that have not run yet; checked like Execute's. Unset: the input stays."""
+
+    def __init__(
+        self,
+        *,
+        input: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryAction: _TypeAlias = RetryAction  # noqa: Y015
+
+@_typing.final
 class ControlResponse(_message.Message):
     """Answers Control."""
 
@@ -520,3 +560,205 @@ class ControlResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ControlResponse: _TypeAlias = ControlResponse  # noqa: Y015
+
+@_typing.final
+class WatchExecutionRequest(_message.Message):
+    """Asks for snapshots of an execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    INCLUDE_TOKENS_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """Id of the execution."""
+    include_tokens: _builtins.bool
+    """Also send what language models answer, piece by piece."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+        include_tokens: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "include_tokens", b"include_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchExecutionRequest: _TypeAlias = WatchExecutionRequest  # noqa: Y015
+
+@_typing.final
+class WatchExecutionResponse(_message.Message):
+    """A snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TOKENS_DROPPED_FIELD_NUMBER: _builtins.int
+    tokens_dropped: _builtins.bool
+    """Whether pieces were left out since the response before, because they came faster than they were read."""
+    @_builtins.property
+    def status(self) -> _execution_pb2.ExecutionStatus:
+        """Where the execution stands."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.NodeRun]:
+        """Nodes that changed since the response before; in the first response all nodes. Without outputs."""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChunk]:
+        """Pieces of answers since the response before. Live only: what was said before the call is not repeated."""
+
+    def __init__(
+        self,
+        *,
+        status: _execution_pb2.ExecutionStatus | None = ...,
+        nodes: _abc.Iterable[_execution_pb2.NodeRun] | None = ...,
+        tokens: _abc.Iterable[Global___TokenChunk] | None = ...,
+        tokens_dropped: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "status", b"status", "tokens", b"tokens", "tokens_dropped", b"tokens_dropped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchExecutionResponse: _TypeAlias = WatchExecutionResponse  # noqa: Y015
+
+@_typing.final
+class TokenChunk(_message.Message):
+    """A piece of a language model's answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """The node that asked."""
+    attempt: _builtins.int
+    """Its attempt, from 1."""
+    text: _builtins.str
+    """The text to append."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "node_id", b"node_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenChunk: _TypeAlias = TokenChunk  # noqa: Y015
+
+@_typing.final
+class ListExecutionsRequest(_message.Message):
+    """Asks for a page of executions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    filter: _builtins.str
+    """Which ones, in the language of AIP-160 over state, workflow_id, execution_id, create_time, start_time, end_time,
+    priority and labels.KEY, for example: state = FAILED AND labels.team = "billing" AND create_time > "2026-01-31T00:00:00Z".
+    Comparisons =, !=, <, <=, >, >= and : (has); AND, OR, NOT and parentheses. Empty: all.
+    """
+    order_by: _builtins.str
+    """"create_time" or "end_time", ascending, or descending with " desc". Empty: "create_time desc".
+    By end_time only executions that have ended are answered.
+    """
+    page_size: _builtins.int
+    """Executions at most: 1 to 1,000; 0 means 50. More counts as 1,000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; filter and order_by must be the same. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExecutionsRequest: _TypeAlias = ListExecutionsRequest  # noqa: Y015
+
+@_typing.final
+class ListExecutionsResponse(_message.Message):
+    """Answers ListExecutions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gets the next page. Empty: this was the last one."""
+    @_builtins.property
+    def executions(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Execution]:
+        """The executions in order, without nodes, definition, input and output."""
+
+    def __init__(
+        self,
+        *,
+        executions: _abc.Iterable[_execution_pb2.Execution] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["executions", b"executions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExecutionsResponse: _TypeAlias = ListExecutionsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteExecutionRequest(_message.Message):
+    """Asks for an execution to be removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """Id of the execution."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExecutionRequest: _TypeAlias = DeleteExecutionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteExecutionResponse(_message.Message):
+    """Answers DeleteExecution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExecutionResponse: _TypeAlias = DeleteExecutionResponse  # noqa: Y015

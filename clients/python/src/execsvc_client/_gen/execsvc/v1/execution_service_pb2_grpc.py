@@ -65,6 +65,21 @@ class ExecutionServiceStub(object):
                 request_serializer=execsvc_dot_v1_dot_execution__service__pb2.ControlRequest.SerializeToString,
                 response_deserializer=execsvc_dot_v1_dot_execution__service__pb2.ControlResponse.FromString,
                 _registered_method=True)
+        self.WatchExecution = channel.unary_stream(
+                '/execsvc.v1.ExecutionService/WatchExecution',
+                request_serializer=execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionResponse.FromString,
+                _registered_method=True)
+        self.ListExecutions = channel.unary_unary(
+                '/execsvc.v1.ExecutionService/ListExecutions',
+                request_serializer=execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteExecution = channel.unary_unary(
+                '/execsvc.v1.ExecutionService/DeleteExecution',
+                request_serializer=execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
+                _registered_method=True)
 
 
 class ExecutionServiceServicer(object):
@@ -113,9 +128,32 @@ class ExecutionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Control(self, request, context):
-        """Pauses, resumes or stops an execution; answers once the change is on disk.
+        """Pauses, resumes, stops or retries an execution; answers once the change is on disk.
         FAILED_PRECONDITION with the current state if it does not allow the action; ABORTED if expected_state was given
         and is not the state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchExecution(self, request, context):
+        """Streams snapshots of an execution: the first at once, then one after each change, the last when it has ended.
+        Changes that come faster than they are read are joined into one. NOT_FOUND if there is no such execution.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExecutions(self, request, context):
+        """Answers one page of the executions there are. INVALID_ARGUMENT for a filter, order or token that cannot be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteExecution(self, request, context):
+        """Removes an execution that has ended, with its journal and its log; its id may be used again.
+        NOT_FOUND if there is none; FAILED_PRECONDITION with the state if it has not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +191,21 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.Control,
                     request_deserializer=execsvc_dot_v1_dot_execution__service__pb2.ControlRequest.FromString,
                     response_serializer=execsvc_dot_v1_dot_execution__service__pb2.ControlResponse.SerializeToString,
+            ),
+            'WatchExecution': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchExecution,
+                    request_deserializer=execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionResponse.SerializeToString,
+            ),
+            'ListExecutions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExecutions,
+                    request_deserializer=execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.SerializeToString,
+            ),
+            'DeleteExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExecution,
+                    request_deserializer=execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,6 +371,87 @@ class ExecutionService(object):
             '/execsvc.v1.ExecutionService/Control',
             execsvc_dot_v1_dot_execution__service__pb2.ControlRequest.SerializeToString,
             execsvc_dot_v1_dot_execution__service__pb2.ControlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/execsvc.v1.ExecutionService/WatchExecution',
+            execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionRequest.SerializeToString,
+            execsvc_dot_v1_dot_execution__service__pb2.WatchExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExecutions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/execsvc.v1.ExecutionService/ListExecutions',
+            execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.SerializeToString,
+            execsvc_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/execsvc.v1.ExecutionService/DeleteExecution',
+            execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
+            execsvc_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

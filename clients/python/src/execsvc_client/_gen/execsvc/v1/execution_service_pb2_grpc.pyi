@@ -52,9 +52,19 @@ class ExecutionServiceStub:
     ListLogs: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ListLogsRequest, _execution_service_pb2.ListLogsResponse]
     """Answers one page of the log, oldest first. NOT_FOUND if there is no such execution."""
     Control: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ControlRequest, _execution_service_pb2.ControlResponse]
-    """Pauses, resumes or stops an execution; answers once the change is on disk.
+    """Pauses, resumes, stops or retries an execution; answers once the change is on disk.
     FAILED_PRECONDITION with the current state if it does not allow the action; ABORTED if expected_state was given
     and is not the state.
+    """
+    WatchExecution: _grpc.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]
+    """Streams snapshots of an execution: the first at once, then one after each change, the last when it has ended.
+    Changes that come faster than they are read are joined into one. NOT_FOUND if there is no such execution.
+    """
+    ListExecutions: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]
+    """Answers one page of the executions there are. INVALID_ARGUMENT for a filter, order or token that cannot be used."""
+    DeleteExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]
+    """Removes an execution that has ended, with its journal and its log; its id may be used again.
+    NOT_FOUND if there is none; FAILED_PRECONDITION with the state if it has not ended.
     """
 
 @_typing.type_check_only
@@ -81,9 +91,19 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     ListLogs: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ListLogsRequest, _execution_service_pb2.ListLogsResponse]  # type: ignore[assignment]
     """Answers one page of the log, oldest first. NOT_FOUND if there is no such execution."""
     Control: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ControlRequest, _execution_service_pb2.ControlResponse]  # type: ignore[assignment]
-    """Pauses, resumes or stops an execution; answers once the change is on disk.
+    """Pauses, resumes, stops or retries an execution; answers once the change is on disk.
     FAILED_PRECONDITION with the current state if it does not allow the action; ABORTED if expected_state was given
     and is not the state.
+    """
+    WatchExecution: _aio.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]  # type: ignore[assignment]
+    """Streams snapshots of an execution: the first at once, then one after each change, the last when it has ended.
+    Changes that come faster than they are read are joined into one. NOT_FOUND if there is no such execution.
+    """
+    ListExecutions: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
+    """Answers one page of the executions there are. INVALID_ARGUMENT for a filter, order or token that cannot be used."""
+    DeleteExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]  # type: ignore[assignment]
+    """Removes an execution that has ended, with its journal and its log; its id may be used again.
+    NOT_FOUND if there is none; FAILED_PRECONDITION with the state if it has not ended.
     """
 
 class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -143,9 +163,37 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _execution_service_pb2.ControlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_execution_service_pb2.ControlResponse, _abc.Awaitable[_execution_service_pb2.ControlResponse]]:
-        """Pauses, resumes or stops an execution; answers once the change is on disk.
+        """Pauses, resumes, stops or retries an execution; answers once the change is on disk.
         FAILED_PRECONDITION with the current state if it does not allow the action; ABORTED if expected_state was given
         and is not the state.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchExecution(
+        self,
+        request: _execution_service_pb2.WatchExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_execution_service_pb2.WatchExecutionResponse], _abc.AsyncIterator[_execution_service_pb2.WatchExecutionResponse]]:
+        """Streams snapshots of an execution: the first at once, then one after each change, the last when it has ended.
+        Changes that come faster than they are read are joined into one. NOT_FOUND if there is no such execution.
+        """
+
+    @_abc_1.abstractmethod
+    def ListExecutions(
+        self,
+        request: _execution_service_pb2.ListExecutionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.ListExecutionsResponse, _abc.Awaitable[_execution_service_pb2.ListExecutionsResponse]]:
+        """Answers one page of the executions there are. INVALID_ARGUMENT for a filter, order or token that cannot be used."""
+
+    @_abc_1.abstractmethod
+    def DeleteExecution(
+        self,
+        request: _execution_service_pb2.DeleteExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.DeleteExecutionResponse, _abc.Awaitable[_execution_service_pb2.DeleteExecutionResponse]]:
+        """Removes an execution that has ended, with its journal and its log; its id may be used again.
+        NOT_FOUND if there is none; FAILED_PRECONDITION with the state if it has not ended.
         """
 
 def add_ExecutionServiceServicer_to_server(servicer: ExecutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from execsvc_client._gen.execsvc.v1 import workflow_pb2 as execsvc_dot_v1_dot_workflow__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!execsvc/v1/workflow_service.proto\x12\nexecsvc.v1\x1a\x19\x65xecsvc/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\"Y\n\x17ValidateWorkflowRequest\x12>\n\ndefinition\x18\x01 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\"\x96\x01\n\x18ValidateWorkflowResponse\x12\x14\n\x05valid\x18\x01 \x01(\x08R\x05valid\x12\x37\n\x08problems\x18\x02 \x03(\x0b\x32\x1b.execsvc.v1.WorkflowProblemR\x08problems\x12+\n\x11\x64\x65\x66inition_digest\x18\x03 \x01(\tR\x10\x64\x65\x66initionDigest\"W\n\x0fWorkflowProblem\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\x16\n\x14ListNodeTypesRequest\"L\n\x15ListNodeTypesResponse\x12\x33\n\nnode_types\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.NodeTypeR\tnodeTypes\"\x96\x01\n\x08NodeType\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12<\n\rconfig_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0c\x63onfigSchema\x12\x16\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\x08R\x06\x65\x66\x66\x65\x63t2\xd0\x01\n\x0fWorkflowService\x12\x62\n\x10ValidateWorkflow\x12#.execsvc.v1.ValidateWorkflowRequest\x1a$.execsvc.v1.ValidateWorkflowResponse\"\x03\x90\x02\x01\x12Y\n\rListNodeTypes\x12 .execsvc.v1.ListNodeTypesRequest\x1a!.execsvc.v1.ListNodeTypesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!execsvc/v1/workflow_service.proto\x12\nexecsvc.v1\x1a\x19\x65xecsvc/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x17ValidateWorkflowRequest\x12>\n\ndefinition\x18\x01 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\"\x96\x01\n\x18ValidateWorkflowResponse\x12\x14\n\x05valid\x18\x01 \x01(\x08R\x05valid\x12\x37\n\x08problems\x18\x02 \x03(\x0b\x32\x1b.execsvc.v1.WorkflowProblemR\x08problems\x12+\n\x11\x64\x65\x66inition_digest\x18\x03 \x01(\tR\x10\x64\x65\x66initionDigest\"W\n\x0fWorkflowProblem\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\x16\n\x14ListNodeTypesRequest\"L\n\x15ListNodeTypesResponse\x12\x33\n\nnode_types\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.NodeTypeR\tnodeTypes\"\x96\x01\n\x08NodeType\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12<\n\rconfig_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0c\x63onfigSchema\x12\x16\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\x08R\x06\x65\x66\x66\x65\x63t\"\xc2\x01\n\x08Workflow\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12>\n\ndefinition\x18\x03 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"x\n\x15\x43reateWorkflowRequest\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12>\n\ndefinition\x18\x02 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\"d\n\x16\x43reateWorkflowResponse\x12\x30\n\x08workflow\x18\x01 \x01(\x0b\x32\x14.execsvc.v1.WorkflowR\x08workflow\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\"O\n\x12GetWorkflowRequest\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"G\n\x13GetWorkflowResponse\x12\x30\n\x08workflow\x18\x01 \x01(\x0b\x32\x14.execsvc.v1.WorkflowR\x08workflow\"s\n\x14ListWorkflowsRequest\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"s\n\x15ListWorkflowsResponse\x12\x32\n\tworkflows\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.WorkflowR\tworkflows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xd9\x03\n\x0fWorkflowService\x12\x62\n\x10ValidateWorkflow\x12#.execsvc.v1.ValidateWorkflowRequest\x1a$.execsvc.v1.ValidateWorkflowResponse\"\x03\x90\x02\x01\x12Y\n\rListNodeTypes\x12 .execsvc.v1.ListNodeTypesRequest\x1a!.execsvc.v1.ListNodeTypesResponse\"\x03\x90\x02\x01\x12W\n\x0e\x43reateWorkflow\x12!.execsvc.v1.CreateWorkflowRequest\x1a\".execsvc.v1.CreateWorkflowResponse\x12S\n\x0bGetWorkflow\x12\x1e.execsvc.v1.GetWorkflowRequest\x1a\x1f.execsvc.v1.GetWorkflowResponse\"\x03\x90\x02\x01\x12Y\n\rListWorkflows\x12 .execsvc.v1.ListWorkflowsRequest\x1a!.execsvc.v1.ListWorkflowsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +38,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKFLOWSERVICE'].methods_by_name['ValidateWorkflow']._serialized_options = b'\220\002\001'
   _globals['_WORKFLOWSERVICE'].methods_by_name['ListNodeTypes']._loaded_options = None
   _globals['_WORKFLOWSERVICE'].methods_by_name['ListNodeTypes']._serialized_options = b'\220\002\001'
-  _globals['_VALIDATEWORKFLOWREQUEST']._serialized_start=106
-  _globals['_VALIDATEWORKFLOWREQUEST']._serialized_end=195
-  _globals['_VALIDATEWORKFLOWRESPONSE']._serialized_start=198
-  _globals['_VALIDATEWORKFLOWRESPONSE']._serialized_end=348
-  _globals['_WORKFLOWPROBLEM']._serialized_start=350
-  _globals['_WORKFLOWPROBLEM']._serialized_end=437
-  _globals['_LISTNODETYPESREQUEST']._serialized_start=439
-  _globals['_LISTNODETYPESREQUEST']._serialized_end=461
-  _globals['_LISTNODETYPESRESPONSE']._serialized_start=463
-  _globals['_LISTNODETYPESRESPONSE']._serialized_end=539
-  _globals['_NODETYPE']._serialized_start=542
-  _globals['_NODETYPE']._serialized_end=692
-  _globals['_WORKFLOWSERVICE']._serialized_start=695
-  _globals['_WORKFLOWSERVICE']._serialized_end=903
+  _globals['_WORKFLOWSERVICE'].methods_by_name['GetWorkflow']._loaded_options = None
+  _globals['_WORKFLOWSERVICE'].methods_by_name['GetWorkflow']._serialized_options = b'\220\002\001'
+  _globals['_WORKFLOWSERVICE'].methods_by_name['ListWorkflows']._loaded_options = None
+  _globals['_WORKFLOWSERVICE'].methods_by_name['ListWorkflows']._serialized_options = b'\220\002\001'
+  _globals['_VALIDATEWORKFLOWREQUEST']._serialized_start=139
+  _globals['_VALIDATEWORKFLOWREQUEST']._serialized_end=228
+  _globals['_VALIDATEWORKFLOWRESPONSE']._serialized_start=231
+  _globals['_VALIDATEWORKFLOWRESPONSE']._serialized_end=381
+  _globals['_WORKFLOWPROBLEM']._serialized_start=383
+  _globals['_WORKFLOWPROBLEM']._serialized_end=470
+  _globals['_LISTNODETYPESREQUEST']._serialized_start=472
+  _globals['_LISTNODETYPESREQUEST']._serialized_end=494
+  _globals['_LISTNODETYPESRESPONSE']._serialized_start=496
+  _globals['_LISTNODETYPESRESPONSE']._serialized_end=572
+  _globals['_NODETYPE']._serialized_start=575
+  _globals['_NODETYPE']._serialized_end=725
+  _globals['_WORKFLOW']._serialized_start=728
+  _globals['_WORKFLOW']._serialized_end=922
+  _globals['_CREATEWORKFLOWREQUEST']._serialized_start=924
+  _globals['_CREATEWORKFLOWREQUEST']._serialized_end=1044
+  _globals['_CREATEWORKFLOWRESPONSE']._serialized_start=1046
+  _globals['_CREATEWORKFLOWRESPONSE']._serialized_end=1146
+  _globals['_GETWORKFLOWREQUEST']._serialized_start=1148
+  _globals['_GETWORKFLOWREQUEST']._serialized_end=1227
+  _globals['_GETWORKFLOWRESPONSE']._serialized_start=1229
+  _globals['_GETWORKFLOWRESPONSE']._serialized_end=1300
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=1302
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=1417
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=1419
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=1534
+  _globals['_WORKFLOWSERVICE']._serialized_start=1537
+  _globals['_WORKFLOWSERVICE']._serialized_end=2010
 # @@protoc_insertion_point(module_scope)

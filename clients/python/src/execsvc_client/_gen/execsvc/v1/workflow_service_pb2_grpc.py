@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WorkflowServiceStub(object):
-    """Checks workflows and says what they may be made of.
+    """Checks workflows, says what they may be made of, and stores them under names.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,25 @@ class WorkflowServiceStub(object):
                 request_serializer=execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesRequest.SerializeToString,
                 response_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesResponse.FromString,
                 _registered_method=True)
+        self.CreateWorkflow = channel.unary_unary(
+                '/execsvc.v1.WorkflowService/CreateWorkflow',
+                request_serializer=execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowResponse.FromString,
+                _registered_method=True)
+        self.GetWorkflow = channel.unary_unary(
+                '/execsvc.v1.WorkflowService/GetWorkflow',
+                request_serializer=execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.FromString,
+                _registered_method=True)
+        self.ListWorkflows = channel.unary_unary(
+                '/execsvc.v1.WorkflowService/ListWorkflows',
+                request_serializer=execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsRequest.SerializeToString,
+                response_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsResponse.FromString,
+                _registered_method=True)
 
 
 class WorkflowServiceServicer(object):
-    """Checks workflows and says what they may be made of.
+    """Checks workflows, says what they may be made of, and stores them under names.
     """
 
     def ValidateWorkflow(self, request, context):
@@ -60,6 +75,28 @@ class WorkflowServiceServicer(object):
 
     def ListNodeTypes(self, request, context):
         """Lists the node types this server runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWorkflow(self, request, context):
+        """Stores a definition as the newest version of a workflow. The version is the content's hash, so storing the same
+        definition again answers the version there is. INVALID_ARGUMENT with every problem and its path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkflow(self, request, context):
+        """Answers a version of a stored workflow. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkflows(self, request, context):
+        """Answers one page of the stored workflows, or of the versions of one, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +115,21 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
                     request_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesRequest.FromString,
                     response_serializer=execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesResponse.SerializeToString,
             ),
+            'CreateWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWorkflow,
+                    request_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowResponse.SerializeToString,
+            ),
+            'GetWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflow,
+                    request_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'ListWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflows,
+                    request_deserializer=execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsRequest.FromString,
+                    response_serializer=execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'execsvc.v1.WorkflowService', rpc_method_handlers)
@@ -87,7 +139,7 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkflowService(object):
-    """Checks workflows and says what they may be made of.
+    """Checks workflows, says what they may be made of, and stores them under names.
     """
 
     @staticmethod
@@ -134,6 +186,87 @@ class WorkflowService(object):
             '/execsvc.v1.WorkflowService/ListNodeTypes',
             execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesRequest.SerializeToString,
             execsvc_dot_v1_dot_workflow__service__pb2.ListNodeTypesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/execsvc.v1.WorkflowService/CreateWorkflow',
+            execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowRequest.SerializeToString,
+            execsvc_dot_v1_dot_workflow__service__pb2.CreateWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/execsvc.v1.WorkflowService/GetWorkflow',
+            execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.SerializeToString,
+            execsvc_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/execsvc.v1.WorkflowService/ListWorkflows',
+            execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsRequest.SerializeToString,
+            execsvc_dot_v1_dot_workflow__service__pb2.ListWorkflowsResponse.FromString,
             options,
             channel_credentials,
             insecure,
