@@ -1,0 +1,5 @@
+"""The Store on one SQLite file."""
+
+from execsvc.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

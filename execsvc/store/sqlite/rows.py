@@ -1,0 +1,180 @@
+"""Between the model and what stands in columns: JSON text, ranks and tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from execsvc.model import (
+    ErrorInfo,
+    ExecutionState,
+    ExecutionStatus,
+    LogEntry,
+    LogLevel,
+    NewLogEntry,
+    NodeRun,
+    NodeState,
+    TokenUsage,
+)
+
+#: Columns that make an ExecutionStatus, in the order ``status_of`` takes them.
+STATUS_COLUMNS = (
+    "execution_id, uid, workflow_id, state, current_node, running_nodes, nodes_done, nodes_total, message, "
+    "create_time, start_time, end_time, last_sequence, epoch"
+)
+NODE_COLUMNS = "node_id, state, attempt, start_time, end_time, branch, usage, error"
+
+_LEVELS = {level.rank: level for level in LogLevel}
+
+
+def storable(text: str) -> str:
+    """Replace what a column of text cannot hold: U+0000, at which SQLite's JSON functions end it, and surrogates."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    return _well_formed(text)
+
+
+def storable_entry(entry: NewLogEntry) -> NewLogEntry:
+    """Make an entry read as it will once it was stored."""
+    message = storable(entry.message)
+    return entry if message is entry.message else replace(entry, message=message)
+
+
+def _well_formed(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def status_of(row: Sequence[Any]) -> ExecutionStatus:
+    """Make a status of STATUS_COLUMNS."""
+    return ExecutionStatus(
+        execution_id=row[0],
+        uid=row[1],
+        workflow_id=row[2],
+        state=ExecutionState(row[3]),
+        current_node=row[4],
+        running_nodes=tuple(orjson.loads(row[5])),
+        nodes_done=row[6],
+        nodes_total=row[7],
+        message=row[8],
+        create_time=row[9],
+        start_time=row[10],
+        end_time=row[11],
+        last_sequence=row[12],
+        epoch=row[13],
+    )
+
+
+def status_row(status: ExecutionStatus) -> list[Any]:
+    """The inverse of ``status_of``."""
+    return [
+        status.execution_id,
+        status.uid,
+        status.workflow_id,
+        status.state,
+        status.current_node,
+        orjson.dumps(status.running_nodes).decode(),
+        status.nodes_done,
+        status.nodes_total,
+        status.message,
+        status.create_time,
+        status.start_time,
+        status.end_time,
+        status.last_sequence,
+        status.epoch,
+    ]
+
+
+def node_of(row: Sequence[Any], output: str | None) -> NodeRun:
+    """Make a node's journal row of NODE_COLUMNS and its output."""
+    return NodeRun(
+        node_id=row[0],
+        state=NodeState(row[1]),
+        attempt=row[2],
+        start_time=row[3],
+        end_time=row[4],
+        branch=row[5],
+        usage=usage_of(row[6]),
+        error=error_of(row[7]),
+        output=None if output is None else output.encode(),
+    )
+
+
+def node_row(execution: int, node: NodeRun) -> list[Any]:
+    """The columns of a node's journal row: its execution, NODE_COLUMNS, its output."""
+    return [
+        execution,
+        node.node_id,
+        node.state,
+        node.attempt,
+        node.start_time,
+        node.end_time,
+        node.branch,
+        usage_text(node.usage),
+        error_text(node.error),
+        None if node.output is None else node.output.decode(),
+    ]
+
+
+def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, ...]:
+    """The columns of a log entry: its execution, then what ``entry_of`` takes."""
+    return (
+        execution,
+        sequence,
+        entry.time,
+        entry.level.rank,
+        entry.node_id,
+        entry.attempt,
+        entry.message,
+        orjson.dumps(dict(entry.metadata)).decode(),
+    )
+
+
+def entry_of(row: Sequence[Any]) -> LogEntry:
+    """Make a log entry of (sequence, time, level rank, node_id, attempt, message, metadata)."""
+    return LogEntry(
+        sequence=row[0],
+        time=row[1],
+        level=_LEVELS[row[2]],
+        node_id=row[3],
+        attempt=row[4],
+        message=row[5],
+        metadata=row[6],
+    )
+
+
+def error_text(error: ErrorInfo | None) -> str | None:
+    """JSON text of an error."""
+    if error is None:
+        return None
+    message = _well_formed(error.message)
+    return orjson.dumps([error.type, message, error.node_id, error.retryable, error.attempt]).decode()
+
+
+def error_of(text: str | None) -> ErrorInfo | None:
+    """The inverse of ``error_text``."""
+    if text is None:
+        return None
+    kind, message, node_id, retryable, attempt = orjson.loads(text)
+    return ErrorInfo(type=kind, message=message, node_id=node_id, retryable=retryable, attempt=attempt)
+
+
+def usage_text(usage: TokenUsage | None) -> str | None:
+    """JSON text of a usage."""
+    if usage is None:
+        return None
+    return orjson.dumps([usage.input_tokens, usage.output_tokens, usage.total_tokens]).decode()
+
+
+def usage_of(text: str | None) -> TokenUsage | None:
+    """The inverse of ``usage_text``."""
+    if text is None:
+        return None
+    given, made, total = orjson.loads(text)
+    return TokenUsage(input_tokens=given, output_tokens=made, total_tokens=total)

@@ -1,0 +1,155 @@
+"""One thread that writes: whatever waits goes into one transaction, and each caller is answered after COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from execsvc.errors import StorageFull, StorageUnavailable
+from execsvc.model import ExecutionStatus
+from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
+from execsvc.store.sqlite.batch import Batch, Change, Outcome, weight
+
+#: Changes in one transaction at most, so that a backlog does not make the first of them wait for all.
+MAX_BATCH: Final = 512
+#: Bytes after which a transaction takes no more changes: all of them pass through memory and SQLite as JSON text.
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+
+#: Called on the loop after each commit with every execution it changed.
+Published = Callable[[list[Commit]], None]
+
+
+#: What a change that was carried out is answered with.
+Done = Created | Updated | ExecutionStatus | WorkflowPut
+
+
+@dataclass(slots=True)
+class _Waiting:
+    change: Change
+    future: asyncio.Future[Done]
+    outcome: Outcome | None = None
+
+
+class Writer:
+    """Group commit over one connection.
+
+    Args:
+        db: connection in autocommit mode (``isolation_level=None``), used by this thread alone from now on.
+        loop: event loop whose futures are resolved.
+        publish: called on that loop after each commit.
+    """
+
+    def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop, publish: Published) -> None:
+        self._db = db
+        self._loop = loop
+        self._publish = publish
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        (self._next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
+        #: Changes handed in and not answered yet. Changed on the loop alone.
+        self.backlog = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="execsvc-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, change: Change) -> asyncio.Future[Done]:
+        """Hand a change in; changes are carried out in the order they were handed in.
+
+        Returns:
+            A future with the outcome, resolved once it is on disk. Cancelling it does not take the change back.
+        """
+        future: asyncio.Future[Done] = self._loop.create_future()
+        if self._closed:
+            future.set_exception(StorageUnavailable("the database is closed"))
+        else:
+            self.backlog += 1
+            self._queue.put(_Waiting(change, future))
+        return future
+
+    async def close(self) -> None:
+        """Commit what was handed in, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            size = weight(first.change)
+            while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+                try:
+                    waiting = self._queue.get_nowait()
+                except Empty:
+                    break
+                if waiting is None:
+                    closing = True
+                    break
+                batch.append(waiting)
+                size += weight(waiting.change)
+            changed = self._commit(batch)
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, batch, changed)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more, and what was committed stays committed.
+                return
+
+    def _commit(self, batch: list[_Waiting]) -> list[Commit]:
+        try:
+            return self._transact(batch)
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+                # One change the database refuses must not fail its neighbours.
+                return [published for waiting in batch for published in self._commit([waiting])]
+            for waiting in batch:
+                # One each: an exception that several tasks raise collects the traces of all of them.
+                waiting.outcome = _translated(error)
+            return []
+
+    def _transact(self, batch: list[_Waiting]) -> list[Commit]:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            work = Batch(db, [waiting.change for waiting in batch], next_pk=self._next_pk)
+            for waiting in batch:
+                waiting.outcome = work.decide(waiting.change)
+            work.write()
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        self._next_pk = work.next_pk
+        return work.commits()
+
+    def _deliver(self, batch: list[_Waiting], changed: list[Commit]) -> None:
+        self.backlog -= len(batch)
+        for waiting in batch:
+            outcome = waiting.outcome
+            if waiting.future.done():
+                continue
+            if isinstance(outcome, Exception):
+                waiting.future.set_exception(outcome)
+            else:
+                assert outcome is not None
+                waiting.future.set_result(outcome)
+        if changed:
+            self._publish(changed)
+
+
+def _translated(error: Exception) -> Exception:
+    if not isinstance(error, sqlite3.Error):
+        # The change itself is malformed, which is a bug of whoever made it.
+        return error
+    full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+    failure = StorageFull() if full else StorageUnavailable(f"the database cannot be written: {error}")
+    failure.__cause__ = error
+    return failure
