@@ -1,0 +1,25 @@
+"""Runs one execution after another on LangGraph, with the journal as the truth. LangGraph stops here."""
+
+from execsvc.engine.engine import Engine
+from execsvc.engine.events import Event, NodeChanged, Observer, RunEnded, TokenEmitted
+from execsvc.engine.nodes import builtin_executors
+from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, NodeResult, PureNode
+from execsvc.engine.plugins import NodePlugin, load_plugins
+
+__all__ = [
+    "EffectNode",
+    "Engine",
+    "Event",
+    "Executors",
+    "NodeChanged",
+    "NodeContext",
+    "NodeError",
+    "NodePlugin",
+    "NodeResult",
+    "Observer",
+    "PureNode",
+    "RunEnded",
+    "TokenEmitted",
+    "builtin_executors",
+    "load_plugins",
+]

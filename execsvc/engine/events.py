@@ -1,0 +1,59 @@
+"""The one place through which every change of a node or an execution passes on its way out of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from execsvc.model import ErrorInfo, ExecutionState, NodeState, TokenUsage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChanged:
+    """A node moved to another state, or began another attempt."""
+
+    namespace: str
+    execution_id: str
+    uid: str
+    node_id: str
+    type: str
+    state: NodeState
+    attempt: int
+    #: Microseconds the attempt took; 0 where it has not ended.
+    duration: int
+    error: ErrorInfo | None
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """An engine let go of an execution."""
+
+    namespace: str
+    execution_id: str
+    uid: str
+    #: Where the execution stands; RUNNING if the server is going down and the execution will go on later.
+    state: ExecutionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEmitted:
+    """A piece of a model's answer."""
+
+    namespace: str
+    execution_id: str
+    uid: str
+    node_id: str
+    attempt: int
+    text: str
+
+
+Event = NodeChanged | RunEnded | TokenEmitted
+
+
+class Observer(Protocol):
+    """Whoever wants to know. Called on the event loop; must neither block nor raise."""
+
+    def __call__(self, event: Event) -> None:
+        """Take note of one event."""
+        ...

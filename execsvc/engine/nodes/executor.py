@@ -1,0 +1,88 @@
+"""What a node type must offer the engine, and what the engine offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from execsvc.definition import Scope
+from execsvc.model import LogLevel, TokenUsage
+
+
+class NodeError(Exception):
+    """An attempt of a node failed; data of the execution, never an RPC error.
+
+    Args:
+        type: stable name of the kind of failure, UPPER_SNAKE_CASE.
+        message: what happened, for people; no secret, no stack trace.
+        retryable: whether another attempt could succeed.
+        retry_after: seconds that whoever refused asked to wait for, if it did.
+    """
+
+    def __init__(self, type: str, message: str, *, retryable: bool = False, retry_after: float | None = None) -> None:
+        self.type = type
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+        super().__init__(f"{type}: {message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeContext:
+    """What one attempt of a node may see and do."""
+
+    execution_id: str
+    node_id: str
+    #: From 1.
+    attempt: int
+    #: The same for an attempt that is run again after a crash: ``execution uid/node/attempt``.
+    idempotency_key: str
+    #: What expressions and templates see: input, nodes, execution.
+    scope: Scope
+    #: Writes an entry into the execution's log: ``log(level, message, metadata)``. Never blocks.
+    log: Callable[[LogLevel, str, Mapping[str, Any]], None]
+    #: Hands a piece of a model's answer to whoever watches. Never blocks.
+    emit_token: Callable[[str], None]
+    #: Ids of the nodes whose edges lead here, in the order of the definition.
+    predecessors: tuple[str, ...] = ()
+
+    def incoming(self) -> dict[str, Any]:
+        """Results of the predecessors that ran, by node id."""
+        nodes = self.scope.nodes
+        return {node_id: nodes[node_id] for node_id in self.predecessors if node_id in nodes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeResult:
+    """What an attempt produced."""
+
+    #: JSON value: None, bool, int, float, str, list or dict with str keys. No NaN, no infinity.
+    output: Any
+    #: For a condition: the branch it chose, or None.
+    branch: str | None = None
+    usage: TokenUsage | None = None
+
+
+class PureNode(Protocol):
+    """A node type without effects; runs inline in microseconds and may run again after a crash."""
+
+    effect: ClassVar[Literal[False]] = False
+
+    def run(self, config: Any, context: NodeContext) -> NodeResult:
+        """Compute the result, or raise NodeError."""
+        ...
+
+
+class EffectNode(Protocol):
+    """A node type that acts on the world outside; runs as a LangGraph task and may be cancelled at any await."""
+
+    effect: ClassVar[Literal[True]] = True
+
+    async def run(self, config: Any, context: NodeContext) -> NodeResult:
+        """Act and answer the result, or raise NodeError. Must let CancelledError through."""
+        ...
+
+
+#: Executors by node type.
+Executors = Mapping[str, PureNode | EffectNode]

@@ -1,0 +1,274 @@
+"""Build LangChain chat models from llm configs and keep them: keys, provider packages, and the HTTP pool."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from execsvc.definition.plan import LlmConfig
+from execsvc.definition.schemas import compile_schema
+from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.nodes.llm_errors import describe, redact, scrub
+from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, check_parameters, find_provider
+
+# LangChain and the providers' packages take seconds to import: each is loaded when a node first needs it.
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable
+
+#: Sent to OpenAI-compatible servers where there is no key: many local ones need none, the SDK insists on one.
+_NO_KEY = "none"
+#: Name OpenAI gives a JSON Schema by; it allows no other characters.
+_SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a structured answer is asked for and checked."""
+
+    #: Answers ``{"raw": message, "parsed": value, "parsing_error": error}``.
+    runnable: Runnable[Any, Any]
+    #: Made by ``compile_schema``.
+    validator: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An llm config, ready to be called."""
+
+    #: The very object it was made from.
+    config: LlmConfig
+    model: BaseChatModel
+    #: Message class for each of the config's messages.
+    kinds: tuple[type[BaseMessage], ...]
+    #: None: the answer is text.
+    answer: Answer | None
+    #: Whether it is the built-in model, which asks nobody.
+    offline: bool
+    #: Model and server, for people.
+    where: str
+
+
+class _Loop:
+    """What belongs to one event loop: connections cannot move to another."""
+
+    def __init__(self) -> None:
+        #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's.
+        self.prepared: OrderedDict[int, Prepared] = OrderedDict()
+        self.models: OrderedDict[tuple[str, str, str], BaseChatModel] = OrderedDict()
+        #: httpx.AsyncClient of whichever httpx the openai package brings.
+        self.client: Any = None
+        #: Held while a model is built, so that a burst builds it once.
+        self.building = asyncio.Lock()
+
+
+class LlmModels:
+    """The models in use. Belongs to no event loop; what it keeps for one is dropped with it.
+
+    Args:
+        size: how many models, and how many configs, are kept for each event loop; the least used go first.
+        connect_timeout: seconds to wait for a connection.
+        read_timeout: seconds to wait for the next bytes of an answer.
+    """
+
+    def __init__(self, *, size: int = 256, connect_timeout: float = 10.0, read_timeout: float = 600.0) -> None:
+        self._size = size
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+
+    async def get(self, config: LlmConfig) -> Prepared:
+        """Answer the config's model, built at most once. Raises NodeError where that is impossible."""
+        running = asyncio.get_running_loop()
+        loop = self._loops.get(running)
+        if loop is None:
+            loop = self._loops[running] = _Loop()
+        prepared = loop.prepared.get(id(config))
+        if prepared is None:
+            prepared = _prepare(config, await self._model(loop, config))
+            _keep(loop.prepared, id(config), prepared, self._size)
+        else:
+            loop.prepared.move_to_end(id(config))
+        return prepared
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop and forget its models. They may be asked for again."""
+        loop = self._loops.pop(asyncio.get_running_loop(), None)
+        if loop is not None and loop.client is not None:
+            await loop.client.aclose()
+
+    async def _model(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
+        key = (config.model, config.base_url, json.dumps(dict(config.parameters), sort_keys=True))
+        model = loop.models.get(key)
+        if model is None:
+            async with loop.building:
+                model = loop.models.get(key)
+                if model is None:
+                    model = await self._build(loop, config)
+        _keep(loop.models, key, model, self._size)
+        return model
+
+    async def _build(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
+        provider, name = find_provider(config.model)
+        if provider == OFFLINE:
+            return _echo(config)
+        check_parameters(config.parameters)
+        options = dict(config.parameters)
+        options.setdefault("max_retries", 0)
+        if config.base_url:
+            options["base_url"] = config.base_url
+        # A thread, since importing a provider's package takes a second or two.
+        return await asyncio.to_thread(self._construct, loop, config, provider, name, options)
+
+    def _construct(
+        self, loop: _Loop, config: LlmConfig, provider: str, name: str, options: dict[str, Any]
+    ) -> BaseChatModel:
+        known = PROVIDERS.get(provider)
+        if known is not None and find_spec(known.package) is None:
+            raise _missing(provider, "")
+        try:
+            from langchain.chat_models import init_chat_model
+
+            if known is not None and known.openai_client:
+                options.update(self._openai_options(loop, config, provider))
+            else:
+                options["timeout"] = self._read_timeout
+            _require_key(config, provider)
+            model: BaseChatModel = init_chat_model(name, model_provider=provider, **options)
+        except NodeError:
+            raise
+        except ImportError as error:
+            raise _missing(provider, str(error)) from error
+        except Exception as error:
+            raise _refused(error, config) from scrub(error)
+        return model
+
+    def _openai_options(self, loop: _Loop, config: LlmConfig, provider: str) -> dict[str, Any]:
+        import openai
+
+        timeout = openai.Timeout(self._read_timeout, connect=self._connect_timeout)
+        if loop.client is None:
+            loop.client = openai.DefaultAsyncHttpxClient(timeout=timeout)
+        options = {
+            "http_async_client": loop.client,
+            "timeout": timeout,
+            "stream_chunk_timeout": self._read_timeout,
+            "stream_usage": config.parameters.get("stream_usage", True),
+        }
+        if provider == "openai":
+            # Read at each request: the key is in no object that could be printed, and may change.
+            options["api_key"] = _openai_key
+        return options
+
+
+async def _openai_key() -> str:
+    return os.environ.get("OPENAI_API_KEY") or _NO_KEY
+
+
+def _keep(cache: OrderedDict[Any, Any], key: object, value: object, size: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > size:
+        cache.popitem(last=False)
+
+
+def _echo(config: LlmConfig) -> BaseChatModel:
+    from execsvc.engine.nodes.echo_model import EchoChatModel
+
+    # Other parameters mean nothing to it, and must not stop a workflow from being tried without its real model.
+    delay = config.parameters.get("delay", 0)
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= 3600:
+        raise NodeError("LLM_BAD_PARAMETERS", f"delay is {delay!r}; for echo it is a number of seconds, 0 to 3600")
+    return EchoChatModel(delay=delay)
+
+
+def _prepare(config: LlmConfig, model: BaseChatModel) -> Prepared:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+    kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    return Prepared(
+        config=config,
+        model=model,
+        kinds=tuple(kinds[role] for role, _ in config.messages),
+        answer=None if config.response_schema is None else _answer(config, config.response_schema, model),
+        offline=config.model.partition(":")[0] == OFFLINE,
+        where=describe(config.model, config.base_url),
+    )
+
+
+def _answer(config: LlmConfig, schema: Mapping[str, Any], model: BaseChatModel) -> Answer:
+    # Providers ask for a name and find it in the title.
+    title = str(schema.get("title", ""))
+    named = {**schema, "title": title if _SCHEMA_NAME.fullmatch(title) else "answer"}
+    structured: Callable[..., Runnable[Any, Any]] = model.with_structured_output
+    try:
+        try:
+            runnable = structured(named, method="json_schema", include_raw=True)
+        except (NotImplementedError, TypeError, ValueError):
+            # Not every provider has that method; the default one, usually tool calling, is there for all of them.
+            runnable = structured(named, include_raw=True)
+    except Exception as error:
+        raise _refused(error, config) from scrub(error)
+    return Answer(runnable=runnable, validator=compile_schema(dict(schema)))
+
+
+def _require_key(config: LlmConfig, provider: str) -> None:
+    known = PROVIDERS.get(provider)
+    if known is None or not known.keys or any(os.environ.get(name) for name in known.keys):
+        return
+    # A compatible server elsewhere need not want a key.
+    if provider == "openai" and (
+        config.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    ):
+        return
+    raise _no_key(config.model, known.keys[0])
+
+
+def _no_key(model: str, variable: str) -> NodeError:
+    return NodeError("LLM_NO_API_KEY", f"{model} needs an API key: set {variable} in the server's environment")
+
+
+def _missing(provider: str, hint: str) -> NodeError:
+    known = PROVIDERS.get(provider)
+    named = re.search(r"pip install [\w.-]+", hint)
+    if known is not None:
+        install = (
+            f'pip install "execsvc[{known.extra}]"' if known.extra else f"pip install {known.package.replace('_', '-')}"
+        )
+    else:
+        install = named[0] if named else f"pip install langchain-{provider}"
+    return NodeError("LLM_PROVIDER_MISSING", f"the package for {provider} models is not installed: {install}")
+
+
+def _refused(error: Exception, config: LlmConfig) -> NodeError:
+    """Explain why LangChain or the provider's package would not build the model."""
+    problems: Any = getattr(error, "errors", None)
+    if callable(problems):
+        # Pydantic's own text repeats the input, which may hold a key.
+        found = problems(include_input=False, include_url=False, include_context=False)
+        text = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'parameters'}: {problem['msg']}" for problem in found)
+    else:
+        text = str(error)
+    text = redact(text)[:500]
+    variable = re.search(r"\b[A-Z][A-Z0-9_]*_(?:API_)?(?:KEY|TOKEN)\b", text)
+    if variable:
+        return _no_key(config.model, variable[0])
+    if "nsupported provider" in text or "Unsupported model_provider" in text:
+        return NodeError(
+            "LLM_UNKNOWN_PROVIDER", f"{config.model}: there is no such provider; known are {known_names()}"
+        )
+    return NodeError("LLM_BAD_PARAMETERS", f"{config.model} cannot be set up: {text}")
+
+
+def known_names() -> str:
+    """The providers by name, for people."""
+    return ", ".join([OFFLINE, *sorted(PROVIDERS)])

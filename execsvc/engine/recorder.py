@@ -1,0 +1,162 @@
+"""What a run writes down of each node: its journal row, its log entry, and the event that tells observers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from execsvc.clock import Clock
+from execsvc.definition import PlanNode
+from execsvc.engine.attempt import Failure, Success, encode
+from execsvc.engine.events import NodeChanged, Observer, TokenEmitted
+from execsvc.engine.journal import Journal
+from execsvc.engine.messages import bounded, plain_facts
+from execsvc.model import ErrorInfo, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
+
+
+class Recorder:
+    """Notes what happens to the nodes of one execution in its journal, and publishes it.
+
+    This is the one place through which every change of a node passes.
+    """
+
+    def __init__(
+        self, *, journal: Journal, clock: Clock, observers: tuple[Observer, ...], namespace: str, held: ExecutionStatus
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._observers = observers
+        self._namespace = namespace
+        self._held = held
+
+    def log(self, node: PlanNode, attempt: int, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
+        """Write what a node itself has to say."""
+        facts = plain_facts(metadata)
+        self._journal.note(None, self._entry(level, str(message), node=node, attempt=attempt, metadata=facts))
+
+    def token(self, node: PlanNode, attempt: int, text: str) -> None:
+        """Publish a piece of a model's answer; it is not kept."""
+        event = TokenEmitted(
+            namespace=self._namespace,
+            execution_id=self._held.execution_id,
+            uid=self._held.uid,
+            node_id=node.id,
+            attempt=attempt,
+            text=text,
+        )
+        for observer in self._observers:
+            observer(event)
+
+    def started(self, node: PlanNode, attempt: int, started: int, *, again: bool) -> None:
+        """An attempt begins; ``again`` if it was begun before and cut off."""
+        progress = self._journal.progress
+        progress.running[node.id] = None
+        progress.current_node = node.id
+        run = NodeRun(node_id=node.id, state=NodeState.RUNNING, attempt=attempt, start_time=started)
+        verb = "runs again after an interruption" if again else "started" if attempt == 1 else f"attempt {attempt}"
+        self._record(node, run, LogLevel.INFO, f"{node.name}: {verb}", {"event": "node_started", "type": node.type})
+
+    def completed(self, node: PlanNode, outcome: Success, *, attempt: int, started: int) -> None:
+        """A node has a result."""
+        ended = self._clock()
+        self._ended(node)
+        run = NodeRun(
+            node_id=node.id,
+            state=NodeState.COMPLETED,
+            attempt=attempt,
+            start_time=started,
+            end_time=ended,
+            output=outcome.output,
+            branch=outcome.branch,
+            usage=outcome.usage,
+        )
+        metadata: dict[str, Any] = {
+            "event": "node_completed",
+            "type": node.type,
+            "duration_ms": (ended - started) / 1000,
+        }
+        message = f"{node.name}: completed"
+        if node.type == "condition":
+            metadata["branch"] = outcome.branch
+            message += f", branch {outcome.branch}" if outcome.branch is not None else ", no branch"
+        if outcome.usage is not None:
+            metadata["total_tokens"] = outcome.usage.total_tokens
+        self._record(node, run, LogLevel.INFO, message, metadata)
+
+    def skipped(self, node: PlanNode) -> None:
+        """No edge into a node was active."""
+        self._journal.progress.nodes_done += 1
+        run = NodeRun(node_id=node.id, state=NodeState.SKIPPED, end_time=self._clock())
+        metadata = {"event": "node_skipped", "type": node.type}
+        self._record(node, run, LogLevel.INFO, f"{node.name}: skipped", metadata)
+
+    def will_retry(self, node: PlanNode, error: ErrorInfo, *, started: int, delay: float, attempts: int) -> None:
+        """An attempt failed and another one follows in ``delay`` seconds."""
+        self._journal.progress.running.pop(node.id, None)
+        run = NodeRun(node_id=node.id, state=NodeState.PENDING, attempt=error.attempt, start_time=started, error=error)
+        metadata = {"event": "node_retry", "type": node.type, "error_type": error.type, "delay_ms": delay * 1000}
+        message = (
+            f"{node.name}: attempt {error.attempt} of {attempts} failed with {error.type}: {error.message}; "
+            f"next in {delay:.3g} s"
+        )
+        self._record(node, run, LogLevel.WARNING, message, metadata)
+
+    def failed(self, node: PlanNode, failure: Failure, *, started: int) -> None:
+        """The last attempt failed; the node goes on with its fallback if it has one."""
+        error = failure.error
+        proceed = node.on_error.proceed
+        if proceed:
+            self._ended(node)
+        else:
+            self._journal.progress.running.pop(node.id, None)
+        run = NodeRun(
+            node_id=node.id,
+            state=NodeState.COMPLETED if proceed else NodeState.FAILED,
+            attempt=error.attempt,
+            start_time=started,
+            end_time=self._clock(),
+            output=encode(node.on_error.fallback) if proceed else None,
+            error=error,
+        )
+        metadata = {"event": "node_failed", "type": node.type, "error_type": error.type}
+        message = f"{node.name}: failed with {error.type}: {error.message}"
+        if proceed:
+            message += "; goes on with its fallback"
+        self._record(node, run, LogLevel.WARNING if proceed else LogLevel.ERROR, message, metadata)
+
+    def _ended(self, node: PlanNode) -> None:
+        progress = self._journal.progress
+        progress.running.pop(node.id, None)
+        progress.nodes_done += 1
+        progress.current_node = next(reversed(progress.running), node.id)
+
+    def _record(self, node: PlanNode, run: NodeRun, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
+        self._journal.note(run, self._entry(level, message, node=node, attempt=run.attempt, metadata=metadata))
+        if not self._observers:
+            return
+        event = NodeChanged(
+            namespace=self._namespace,
+            execution_id=self._held.execution_id,
+            uid=self._held.uid,
+            node_id=node.id,
+            type=node.type,
+            state=run.state,
+            attempt=run.attempt,
+            duration=run.end_time - run.start_time if run.end_time and run.start_time else 0,
+            error=run.error,
+            usage=run.usage,
+        )
+        for observer in self._observers:
+            observer(event)
+
+    def _entry(
+        self, level: LogLevel, message: str, *, node: PlanNode, attempt: int, metadata: Mapping[str, Any]
+    ) -> NewLogEntry:
+        return NewLogEntry(
+            time=self._clock(),
+            level=level,
+            message=bounded(message),
+            node_id=node.id,
+            attempt=attempt,
+            metadata=metadata,
+        )

@@ -1,0 +1,402 @@
+"""One execution under way: starts nodes as data allows, records results, and ends in a state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from execsvc.clock import Clock
+from execsvc.definition import InputConfig, Plan, PlanNode, Scope, fill_input, load_retry
+from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
+from execsvc.engine.events import Observer
+from execsvc.engine.flow import Flow
+from execsvc.engine.journal import Journal
+from execsvc.engine.lanes import Lanes
+from execsvc.engine.messages import bounded
+from execsvc.engine.nodes.executor import Executors, NodeContext, NodeError
+from execsvc.engine.recorder import Recorder
+from execsvc.engine.stopwatch import Stopwatch
+from execsvc.errors import IllegalTransition, LeaseLost
+from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState
+from execsvc.store import Claim, Store
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of inline work after which the event loop gets a turn.
+TURN: Final = 0.002
+
+
+class ExecutionRun:
+    """Runs one claimed execution until it ends, is paused, or is no longer this engine's.
+
+    All methods belong to the event loop; ``hold``, ``pause``, ``cut`` and the like are called while ``run`` is
+    under way. Fields below are changed by this class alone, between awaits.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        lanes: Lanes,
+        executors: Executors,
+        observers: tuple[Observer, ...],
+        namespace: str,
+        claim: Claim,
+        plan: Plan,
+    ) -> None:
+        self._clock = clock
+        self._lanes = lanes
+        self._executors = executors
+        self._claim = claim
+        self._plan = plan
+        self._held = claim.status
+        self._stopwatch = Stopwatch(clock, ran_for=claim.ran_for)
+        self._journal = Journal(store, clock, namespace, claim.status, stopwatch=self._stopwatch, lost=self.cut)
+        self._recorder = Recorder(
+            journal=self._journal, clock=clock, observers=observers, namespace=namespace, held=claim.status
+        )
+        self._flow = Flow(plan)
+        self._outputs: dict[str, Any] = {}
+        self._scope = _scope(claim, plan, self._outputs)
+        self._effects: dict[asyncio.Task[None], PlanNode] = {}
+        self._wake = asyncio.Event()
+        self._failure: ErrorInfo | None = None
+        #: Set while no node may start: paused, or the server is going down.
+        self._holding = asyncio.Event()
+        #: Changes of state that are being written; no node starts meanwhile.
+        self._deciding = 0
+        #: Attempts that a pause kept from starting, by node id; and whether they were begun before.
+        self._next_attempt: dict[str, tuple[int, bool, int]] = {}
+        self._default_retry = None if claim.retry is None else load_retry(claim.retry)
+        self._draining = False
+        self._cut = False
+        self._deadline: asyncio.TimerHandle | None = None
+        #: Whether ``run`` may still start or record anything.
+        self.live = True
+
+    def pause(self) -> None:
+        """Start no more nodes; ``run`` returns once those under way have ended. The state is already PAUSED."""
+        self._stopwatch.stop()
+        self._cancel_deadline()
+        self._holding.set()
+        self._wake.set()
+
+    def unpause(self) -> bool:
+        """Go on in place, if ``run`` has not ended yet. The state is already RUNNING again."""
+        if not self.live or self._cut or self._draining:
+            return False
+        self._stopwatch.start()
+        self._arm_deadline()
+        self._holding.clear()
+        self._wake.set()
+        return True
+
+    def hold(self) -> None:
+        """Start no node until ``release``, and hand in what has happened so far: a change of state is being written."""
+        self._deciding += 1
+        self._journal.flush()
+
+    def release(self) -> None:
+        """The change of state is written and has taken effect, or was refused."""
+        self._deciding -= 1
+        self._wake.set()
+
+    @property
+    def _held_back(self) -> bool:
+        return self._deciding > 0 or self._holding.is_set()
+
+    def drain(self) -> None:
+        """Start no more nodes, and leave the execution RUNNING for the next server."""
+        self._draining = True
+        self._holding.set()
+        self._wake.set()
+
+    def cut(self) -> None:
+        """End at once: cancel what is under way and record nothing more."""
+        self._cut = True
+        self._journal.close()
+        self._cancel_effects()
+        self._wake.set()
+
+    async def run(self) -> ExecutionState:
+        """Run to the end.
+
+        Returns:
+            The state the execution is left in; RUNNING where another run has to go on with it.
+        """
+        try:
+            self._replay()
+            self._arm_deadline()
+            while True:
+                await self._drive()
+                if self._cut:
+                    return ExecutionState.RUNNING if self._draining else ExecutionState.STOPPED
+                if self._holding.is_set():
+                    await self._journal.commit()
+                    if self._holding.is_set():
+                        return ExecutionState.RUNNING if self._draining else ExecutionState.PAUSED
+                    continue
+                try:
+                    return await self._end()
+                except IllegalTransition:
+                    # A pause came first: what there is stays recorded, and the end waits for the resume, which may
+                    # have come as well by now.
+                    continue
+        except LeaseLost:
+            return ExecutionState.STOPPED
+        finally:
+            self.live = False
+            self._cancel_deadline()
+            self._cancel_effects()
+            await asyncio.gather(*self._effects, return_exceptions=True)
+            self._journal.close()
+
+    # Scheduling
+
+    def _replay(self) -> None:
+        """Settle what the journal holds; recorded nodes answer from it and never run again."""
+        journal = self._claim.nodes
+        progress = self._journal.progress
+        for node in self._plan.nodes:
+            recorded = journal.get(node.id)
+            if recorded is None:
+                continue
+            if recorded.state is NodeState.COMPLETED:
+                self._outputs[node.id] = orjson.loads(recorded.output or b"null")
+                self._flow.finish(node, recorded.branch)
+                progress.current_node = node.id
+            elif recorded.state is NodeState.FAILED and recorded.error is not None:
+                self._failure = recorded.error
+        progress.nodes_done = self._flow.done
+
+    async def _drive(self) -> None:
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + TURN
+        while not self._cut:
+            while self._flow.ready and not (self._failure or self._held_back or self._cut):
+                node = self._flow.ready.popleft()
+                if self._flow.is_settled(node):
+                    continue
+                if node.effect:
+                    effect = asyncio.create_task(self._run_effect(node))
+                    self._effects[effect] = node
+                    effect.add_done_callback(self._effect_ended)
+                else:
+                    self._run_pure(node)
+                    if loop.time() > turn_ends:
+                        await asyncio.sleep(0)
+                        turn_ends = loop.time() + TURN
+            if self._failure and not self._holding.is_set():
+                self._cancel_effects()
+            if not (self._effects or self._deciding):
+                return
+            self._wake.clear()
+            await self._wake.wait()
+            turn_ends = loop.time() + TURN
+
+    def _effect_ended(self, effect: asyncio.Task[None]) -> None:
+        node = self._effects.pop(effect)
+        self._wake.set()
+        if effect.cancelled():
+            return
+        error = effect.exception()
+        if isinstance(error, LeaseLost) or error is None:
+            return
+        logger.error("the engine failed at node %s of %s", node.id, self._held.execution_id, exc_info=error)
+        self._failure = ErrorInfo(type="INTERNAL", message="the engine failed", node_id=node.id)
+
+    def _cancel_effects(self) -> None:
+        for effect in self._effects:
+            effect.cancel()
+
+    # Nodes
+
+    def _context(self, node: PlanNode, attempt: int) -> NodeContext:
+        nodes = self._plan.nodes
+
+        def log(level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
+            self._recorder.log(node, attempt, level, message, metadata)
+
+        def emit_token(text: str) -> None:
+            if self.live and not self._cut:
+                self._recorder.token(node, attempt, text)
+
+        return NodeContext(
+            execution_id=self._held.execution_id,
+            node_id=node.id,
+            attempt=attempt,
+            idempotency_key=f"{self._held.uid}/{node.id}/{attempt}",
+            scope=self._scope,
+            log=log,
+            emit_token=emit_token,
+            predecessors=tuple(nodes[link.node].id for link in node.incoming),
+        )
+
+    def _run_pure(self, node: PlanNode) -> None:
+        executor = self._executors[node.type]
+        assert not executor.effect
+        started = self._clock()
+        outcome = attempt_inline(executor, node, self._context(node, 1))
+        if isinstance(outcome, Failure):
+            self._fail(node, outcome, started=started)
+            fallback = _fallback(node)
+            if fallback is None:
+                return
+            outcome = fallback
+        else:
+            self._recorder.completed(node, outcome, attempt=1, started=started)
+        self._settle(node, outcome)
+
+    async def _run_effect(self, node: PlanNode) -> None:
+        executor = self._executors[node.type]
+        assert executor.effect
+        policy = node.retry or self._default_retry
+        attempt, again, before = self._first_attempt(node)
+        while True:
+            if self._held_back:
+                # An attempt not yet started waits for the resume, in this run or another.
+                self._next_attempt[node.id] = (attempt, again, before)
+                self._flow.ready.append(node)
+                return
+            started = self._clock()
+            self._recorder.started(node, attempt, started, again=again)
+            outcome: Success | Failure | None
+            outcome = await attempt_in_lane(self._lanes, executor, node, self._context(node, attempt))
+            if isinstance(outcome, Success):
+                self._recorder.completed(node, outcome, attempt=attempt, started=started)
+                break
+            error = outcome.error
+            repeatable = error.retryable and policy is not None and error.type not in policy.non_retryable
+            if policy is None or not repeatable or attempt - before >= policy.max_attempts:
+                self._fail(node, outcome, started=started)
+                outcome = _fallback(node)
+                if outcome is None:
+                    return
+                break
+            delay = backoff(policy, outcome)
+            self._recorder.will_retry(node, error, started=started, delay=delay, attempts=before + policy.max_attempts)
+            attempt, again = attempt + 1, False
+            await self._held_within(delay)
+        # On disk before anything that depends on it starts.
+        await self._journal.commit()
+        self._settle(node, outcome)
+
+    def _first_attempt(self, node: PlanNode) -> tuple[int, bool, int]:
+        """Number of the attempt to begin with, whether it was begun before, and attempts that no longer count."""
+        if node.id in self._next_attempt:
+            return self._next_attempt.pop(node.id)
+        recorded = self._claim.nodes.get(node.id)
+        if recorded is None:
+            return 1, False, 0
+        if recorded.state is NodeState.PENDING:
+            # Without an error a client has retried the execution, and the policy begins anew.
+            return recorded.attempt + 1, False, recorded.attempt if recorded.error is None else 0
+        # Cut off by a crash: run again under its own number and idempotency key.
+        return max(1, recorded.attempt), True, 0
+
+    async def _held_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._holding.wait()
+
+    def _fail(self, node: PlanNode, failure: Failure, *, started: int) -> None:
+        self._recorder.failed(node, failure, started=started)
+        if not node.on_error.proceed and self._failure is None:
+            self._failure = failure.error
+            self._wake.set()
+
+    def _settle(self, node: PlanNode, outcome: Success) -> None:
+        self._outputs[node.id] = outcome.value
+        for skipped in self._flow.finish(node, outcome.branch):
+            self._recorder.skipped(skipped)
+
+    # The end
+
+    def _arm_deadline(self) -> None:
+        timeout = self._claim.timeout
+        if timeout is not None:
+            left = (timeout - self._stopwatch.elapsed()) / 1e6
+            self._deadline = asyncio.get_running_loop().call_later(max(left, 0.0), self._deadline_passed)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _deadline_passed(self) -> None:
+        running = list(self._journal.progress.running)
+        waiting = running or [node.id for node in self._flow.ready]
+        seconds = (self._claim.timeout or 0) / 1e6
+        at = f" at node {', '.join(waiting[:5])}" if waiting else ""
+        self._failure = self._failure or ErrorInfo(
+            type="DEADLINE_EXCEEDED",
+            message=f"not done within the execution's timeout of {seconds:g} s{at}",
+            node_id=waiting[0] if waiting else "",
+        )
+        self._wake.set()
+
+    async def _end(self) -> ExecutionState:
+        """Move to the final state. Raises IllegalTransition where a pause came first, LeaseLost where a stop did."""
+        if self._failure is None and not self._flow.complete:
+            self._failure = ErrorInfo(type="INTERNAL", message="the engine left nodes undecided")
+            logger.error("undecided nodes in execution %s", self._held.execution_id)
+        if self._failure is None:
+            try:
+                output = encode(self._result())
+            except NodeError as error:
+                self._failure = ErrorInfo(type=error.type, message=error.message)
+        failure = self._failure
+        if failure is not None:
+            where = f"node {failure.node_id!r} failed: " if failure.node_id and failure.attempt else ""
+            message = bounded(f"{where}{failure.type}: {failure.message}")
+            metadata: dict[str, Any] = {"event": "execution_failed", "error_type": failure.type}
+            entry = self._state_entry(LogLevel.ERROR, f"execution failed: {message}", metadata)
+            await self._journal.finish(ExecutionState.FAILED, message=message, entry=entry, error=failure)
+            return ExecutionState.FAILED
+        elapsed = self._stopwatch.elapsed() / 1000
+        metadata = {"event": "execution_completed", "duration_ms": elapsed}
+        entry = self._state_entry(LogLevel.INFO, "execution completed", metadata)
+        await self._journal.finish(ExecutionState.COMPLETED, message="completed", entry=entry, output=output)
+        return ExecutionState.COMPLETED
+
+    def _state_entry(self, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> NewLogEntry:
+        return NewLogEntry(time=self._clock(), level=level, message=message, metadata=metadata)
+
+    def _result(self) -> Any:
+        """What the output nodes that ran computed: one's value as it is, several by node id."""
+        nodes = self._plan.nodes
+        results = {
+            nodes[i].id: self._outputs[nodes[i].id]
+            for i in self._plan.definition_order
+            if nodes[i].type == "output" and nodes[i].id in self._outputs
+        }
+        return next(iter(results.values())) if len(results) == 1 else results or None
+
+
+def _fallback(node: PlanNode) -> Success | None:
+    if not node.on_error.proceed:
+        return None
+    value = node.on_error.fallback
+    return Success(value=value, output=encode(value), branch=None, usage=None)
+
+
+def _scope(claim: Claim, plan: Plan, outputs: Mapping[str, Any]) -> Scope:
+    given = orjson.loads(claim.input)
+    for node in plan.nodes:
+        if isinstance(node.config, InputConfig):
+            given = fill_input(node.config, given)
+    status = claim.status
+    execution = {
+        "id": status.execution_id,
+        "workflow_id": status.workflow_id,
+        "labels": dict(claim.labels),
+        "create_time": datetime.fromtimestamp(status.create_time / 1e6, UTC).isoformat(),
+    }
+    return Scope(input=given, nodes=outputs, execution=execution)
