@@ -1,0 +1,208 @@
+"""The composition root: picks store and queue, puts the parts together, starts, drains and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from execsvc.clock import Clock, SystemClock, new_uid
+from execsvc.definition import BUILTIN, NodeTypes
+from execsvc.engine import Engine, Executors, Observer, builtin_executors
+from execsvc.queue import EmbeddedQueue, KeyLimits
+from execsvc.rpc import RpcServer
+from execsvc.service import Changes, Control, Executions, History, Limits, Logs, Services, Watcher, Workflows
+from execsvc.store import SqliteStore, Store
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds a thread may hold the interpreter while another wants it. With the default of 5 ms a CPU-bound thread makes
+#: each of a commit's steps wait that long.
+SWITCH_INTERVAL: Final = 0.0005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a server needs to know."""
+
+    #: ``host:port``; port 0 takes a free one.
+    address: str = "127.0.0.1:50051"
+    #: The SQLite file; made if it is not there.
+    database: Path = Path("execsvc.db")
+    #: Executions that run at once.
+    max_concurrent: int = 100
+    #: Executions that may wait for a slot.
+    max_queued: int = 10_000
+    #: Executions with the same concurrency key that run at once; None: no limit.
+    key_limit: int | None = None
+    #: The same for single keys.
+    key_limits: Mapping[str, int] = field(default_factory=dict)
+    #: Microseconds an execution may run that names no timeout; None: no limit.
+    default_timeout: int | None = None
+    #: Longest timeout an execution may name, microseconds; None: no limit.
+    max_timeout: int | None = None
+    #: Microseconds that executions are kept after their end; None: for ever.
+    retention: int | None = None
+    #: Seconds that nodes under way have to end when the server goes down.
+    grace: float = 10.0
+    #: Seconds without news after which a log stream says that it lives.
+    heartbeat: float = 5.0
+    #: Node types and who runs them.
+    node_types: NodeTypes = field(default_factory=lambda: BUILTIN)
+    executors: Callable[[], Executors] = builtin_executors
+    #: Told of every change of a node and of the end of each run.
+    observers: tuple[Observer, ...] = ()
+    clock: Clock = field(default_factory=SystemClock)
+    new_uid: Callable[[], str] = new_uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A server that serves."""
+
+    #: ``host:port`` with the port taken.
+    address: str
+    #: Executions that go on from before.
+    recovered: int
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Run a server for as long as the context lasts, then drain and stop it.
+
+    Draining takes no new executions, gives nodes under way ``settings.grace`` seconds, and leaves the rest to the
+    next start, which goes on from the journal.
+
+    Raises:
+        DatabaseLocked: another server uses the database.
+        StorageUnavailable: the database cannot be opened.
+        OSError: the address cannot be listened on.
+    """
+    limits = Limits(
+        concurrent=settings.max_concurrent,
+        queued=settings.max_queued,
+        default_timeout=settings.default_timeout,
+        timeout=settings.max_timeout,
+    )
+    clock = settings.clock
+    store = await SqliteStore.open(settings.database)
+    changes = Changes()
+    try:
+        engine = Engine(
+            store=store,
+            clock=clock,
+            node_types=settings.node_types,
+            executors=settings.executors(),
+            observers=(changes.observe, *settings.observers),
+        )
+        queue = EmbeddedQueue(
+            store=store,
+            clock=clock,
+            run=engine.run,
+            slots=settings.max_concurrent,
+            key_limits=KeyLimits(default=settings.key_limit, overrides=settings.key_limits),
+            capacity=settings.max_queued,
+            owner=f"{socket.gethostname()}/{os.getpid()}",
+        )
+        store.listen(changes.publish)
+        services = _services(settings, store, queue, engine, changes, limits)
+        server = RpcServer(
+            address=settings.address,
+            services=services,
+            limits=limits,
+            start_time=clock(),
+            capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
+        )
+        # Read before the server takes executions of its own, queued once it does.
+        unfinished = await store.unfinished()
+        address = await server.start()
+        try:
+            for item in unfinished:
+                queue.offer(item)
+            async with _kept_pruned(services, settings):
+                yield Running(address=address, recovered=len(unfinished))
+        finally:
+            services.executions.drain()
+            await server.drain()
+            queue.close()
+            await engine.drain(settings.grace)
+            await queue.join()
+            changes.close()
+            await server.stop(1.0)
+            await engine.close()
+    finally:
+        await store.close()
+
+
+def _services(
+    settings: Settings, store: Store, queue: EmbeddedQueue, engine: Engine, changes: Changes, limits: Limits
+) -> Services:
+    clock = settings.clock
+    workflows = Workflows(store=store, clock=clock, types=settings.node_types)
+    return Services(
+        executions=Executions(
+            store=store,
+            queue=queue,
+            engine=engine,
+            workflows=workflows,
+            clock=clock,
+            limits=limits,
+            new_uid=settings.new_uid,
+        ),
+        control=Control(store=store, queue=queue, engine=engine, workflows=workflows, clock=clock, limits=limits),
+        logs=Logs(store=store, changes=changes, heartbeat=settings.heartbeat),
+        watcher=Watcher(store=store, changes=changes, heartbeat=settings.heartbeat),
+        history=History(store=store, clock=clock),
+        workflows=workflows,
+    )
+
+
+@asynccontextmanager
+async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[None]:
+    if settings.retention is None:
+        yield
+        return
+    pruning = asyncio.create_task(services.history.keep_pruned(settings.retention), name="execsvc-pruning")
+    try:
+        yield
+    finally:
+        pruning.cancel()
+        await asyncio.gather(pruning, return_exceptions=True)
+
+
+async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None:
+    """Serve until SIGTERM or SIGINT; calls ``ready`` once the server answers. Raises as ``running`` does."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        # What is loaded by now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        ready(server)
+        await stop.wait()
+        logger.info("draining: no new executions, %g s for nodes under way", settings.grace)
+
+
+def run_tuned(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine as the process's main one, with the event loop, collector and switch interval of a server."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)

@@ -1,0 +1,94 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from execsvc.cli.failures import usage_error
+
+#: Where servers listen unless told otherwise.
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+
+
+class Level(StrEnum):
+    """Levels of log entries."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class State(StrEnum):
+    """States that ``--expect`` may name."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+def _model(value: str | None) -> str | None:
+    provider, _, name = (value or "").partition(":")
+    if value and (not provider or (not name and provider != "echo")):
+        raise typer.BadParameter(f'{value!r} is not of the form "provider:model", as in "openai:gpt-4o-mini"')
+    return value or None
+
+
+def parse_labels(labels: list[str] | None) -> dict[str, str]:
+    """Read ``key=value`` pairs. Raises CliError."""
+    pairs = [label.partition("=") for label in labels or ()]
+    for key, sign, _ in pairs:
+        if not sign or not key:
+            raise usage_error(f"--label {key!r} is not of the form key=value, as in --label team=billing")
+    return {key: value for key, _, value in pairs}
+
+
+def parse_timeout(timeout: str | None) -> float | str | None:
+    """Read seconds, or a text with a unit as workflows have it."""
+    try:
+        return None if timeout is None else float(timeout)
+    except ValueError:
+        return timeout
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
+Target = Annotated[
+    str, typer.Option("--target", envvar="EXECSVC_TARGET", metavar="HOST:PORT", help="The server to talk to.")
+]
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.", show_default=False)]
+WorkflowFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A workflow as JSON; - reads stdin.", show_default=False)
+]
+Input = Annotated[
+    str | None,
+    typer.Option("--input", "-i", metavar="JSON|@FILE", help="Its input: JSON, or a file with @.", show_default=False),
+]
+NewId = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="ID", help="Your id for the execution; the same again is not run twice.", show_default=False
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.", show_default=False),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Longest it may run, pauses not counted.", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        envvar="EXECSVC_MODEL",
+        metavar="PROVIDER:MODEL",
+        callback=_model,
+        help="The model for llm nodes that name the offline one, echo:.",
+        show_default=False,
+    ),
+]

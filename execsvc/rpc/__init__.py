@@ -1,0 +1,5 @@
+"""The gRPC server: one method an RPC, each of which converts, calls the service, and converts."""
+
+from execsvc.rpc.server import RpcServer
+
+__all__ = ["RpcServer"]

@@ -1,0 +1,116 @@
+"""Turns what servicers raise into statuses, and requests that cannot be read into INVALID_ARGUMENT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
+from execsvc.wire.errors import internal_status, status_of
+
+logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class _Unreadable:
+    """Stands for a request whose bytes are no message of its type, or too many; says which."""
+
+    def __init__(self, error: ExecsvcError) -> None:
+        self.error = error
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Applies the table of ``execsvc.wire.errors`` to every method.
+
+    Args:
+        request_bytes: size of a request at most.
+    """
+
+    def __init__(self, *, request_bytes: int) -> None:
+        self._request_bytes = request_bytes
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Answer the method's handler, wrapped once."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            # Streams of requests are other services' (reflection), with errors of their own.
+            if handler is None or handler.request_streaming:
+                return handler
+            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes)
+        return wrapped
+
+
+def _wrap(handler: Any, method: str, request_bytes: int) -> Handler:
+    deserialize = handler.request_deserializer
+
+    def read(data: bytes) -> Any:
+        if len(data) > request_bytes:
+            return _Unreadable(TooLarge(path="request", size=len(data), limit=request_bytes))
+        try:
+            return deserialize(data)
+        except DecodeError:
+            message = "is no message of this method's request type, nests too deeply, or holds text that is not UTF-8"
+            return _Unreadable(InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]))
+
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            _stream(handler.unary_stream, method), read, handler.response_serializer
+        )
+    return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method), read, handler.response_serializer)
+
+
+def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def call(request: Any, context: Any) -> Any:
+        try:
+            _check(request)
+            return await behavior(request, context)
+        except Exception as error:
+            await _abort(context, error, method)
+
+    return call
+
+
+def _stream(
+    behavior: Callable[[Any, Any], AsyncIterator[Any]], method: str
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            _check(request)
+            async for response in behavior(request, context):
+                yield response
+        except Exception as error:
+            await _abort(context, error, method)
+
+    return call
+
+
+def _check(request: Any) -> None:
+    if isinstance(request, _Unreadable):
+        raise request.error
+
+
+async def _abort(context: Any, error: Exception, method: str) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, ExecsvcError):
+        code, message, status = status_of(error)
+    elif isinstance(error, asyncio.CancelledError):
+        raise error
+    else:
+        logger.error("%s failed", method, exc_info=error)
+        code, message, status = internal_status()
+    await context.abort(code, message, (("grpc-status-details-bin", status),))

@@ -1,0 +1,93 @@
+"""The grpc.aio server: services, health, reflection, and limits on what a connection may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from execsvc.rpc.interceptor import ErrorInterceptor
+from execsvc.rpc.servicers import ExecutionServicer, ServerServicer, WorkflowServicer
+from execsvc.service import Limits, Services
+from execsvc_client import v1
+
+SERVICES: Final = ("execsvc.v1.ExecutionService", "execsvc.v1.WorkflowService", "execsvc.v1.ServerService")
+_STANDARD: Final = (health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.channelz.v1.Channelz")
+
+
+class RpcServer:
+    """Serves the API on one address.
+
+    Args:
+        address: ``host:port``; port 0 takes a free one.
+        capabilities: optional abilities, for GetServerInfo.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        services: Services,
+        limits: Limits,
+        start_time: int,
+        capabilities: Sequence[str],
+    ) -> None:
+        self._server = grpc.aio.server(
+            interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes)],
+            options=[
+                # What is past the limit by far is cut off by gRPC, without details; the rest is told what the limit is.
+                ("grpc.max_receive_message_length", 2 * limits.request_bytes),
+                # What may be stored may be read back.
+                ("grpc.max_send_message_length", -1),
+                # A second server on the same port must fail instead of sharing it.
+                ("grpc.so_reuseport", 0),
+                # Dead peers are found within a minute and a half; clients may ping every ten seconds.
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.max_ping_strikes", 4),
+            ],
+        )
+        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services), self._server)
+        v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)
+        v1.add_ServerServiceServicer_to_server(
+            ServerServicer(services.executions, limits=limits, start_time=start_time, capabilities=capabilities),
+            self._server,
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        channelz.add_channelz_servicer(self._server)
+        reflection.enable_server_reflection((*SERVICES, *_STANDARD), self._server)
+        self._address = address
+
+    async def start(self) -> str:
+        """Listen; answers ``host:port`` with the port taken.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        host = self._address.rpartition(":")[0]
+        try:
+            port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._address}: the port is taken or the address is not ours") from error
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        return f"{host}:{port}"
+
+    async def drain(self) -> None:
+        """Tell health checkers that this server goes down."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def _set_health(self, status: Any) -> None:
+        for service in ("", *SERVICES):
+            await self._health.set(service, status)
+
+    async def stop(self, grace: float) -> None:
+        """Stop listening; calls under way have ``grace`` seconds to end."""
+        await self._server.stop(grace)

@@ -1,0 +1,151 @@
+"""One method an RPC: convert, call the service, convert. Errors are the interceptor's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+from execsvc import __version__
+from execsvc.service import Executions, Limits, Services, Workflows
+from execsvc.wire import requests, responses
+from execsvc_client import v1
+
+#: Everything belongs to this namespace until clients have identities.
+NAMESPACE: Final = "default"
+
+
+class ExecutionServicer(v1.ExecutionServiceServicer):
+    """Serves ``execsvc.v1.ExecutionService``."""
+
+    def __init__(self, services: Services) -> None:
+        self._executions = services.executions
+        self._control = services.control
+        self._logs = services.logs
+        self._watcher = services.watcher
+        self._history = services.history
+
+    async def Execute(self, request: v1.ExecuteRequest, context: Any) -> v1.ExecuteResponse:
+        """See the proto."""
+        status = await self._executions.execute(NAMESPACE, requests.execute_command(request))
+        return v1.ExecuteResponse(status=None if status is None else responses.status_message(status))
+
+    async def GetStatus(self, request: v1.GetStatusRequest, context: Any) -> v1.GetStatusResponse:
+        """See the proto."""
+        status = await self._executions.status(NAMESPACE, request.execution_id)
+        return v1.GetStatusResponse(status=responses.status_message(status))
+
+    async def GetExecution(self, request: v1.GetExecutionRequest, context: Any) -> v1.GetExecutionResponse:
+        """See the proto."""
+        full = requests.wants_full(request)
+        execution = await self._executions.get(NAMESPACE, request.execution_id, full=full)
+        return v1.GetExecutionResponse(execution=responses.execution_message(execution, full=full))
+
+    async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[v1.StreamLogsResponse]:
+        """See the proto."""
+        parts = self._logs.stream(
+            NAMESPACE,
+            request.execution_id,
+            after=request.after_sequence,
+            tail=request.tail,
+            filter=requests.log_filter(request),
+            follow=request.follow,
+        )
+        async with aclosing(parts):
+            async for part in parts:
+                yield responses.log_response(part)
+
+    async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
+        """See the proto."""
+        entries, token = await self._logs.page(
+            NAMESPACE,
+            request.execution_id,
+            filter=requests.log_filter(request),
+            size=request.page_size,
+            token=request.page_token,
+        )
+        return responses.log_page(entries, token)
+
+    async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
+        """See the proto."""
+        status = await self._control(NAMESPACE, requests.control_command(request))
+        return v1.ControlResponse(status=responses.status_message(status))
+
+    async def WatchExecution(
+        self, request: v1.WatchExecutionRequest, context: Any
+    ) -> AsyncIterator[v1.WatchExecutionResponse]:
+        """See the proto."""
+        messages = responses.WatchMessages()
+        snapshots = self._watcher.stream(NAMESPACE, request.execution_id, tokens=request.include_tokens)
+        async with aclosing(snapshots):
+            async for snapshot in snapshots:
+                yield messages.response(snapshot)
+
+    async def ListExecutions(self, request: v1.ListExecutionsRequest, context: Any) -> v1.ListExecutionsResponse:
+        """See the proto."""
+        executions, token = await self._history.page(
+            NAMESPACE,
+            filter=request.filter,
+            order_by=request.order_by,
+            size=request.page_size,
+            token=request.page_token,
+        )
+        return responses.execution_list(executions, token)
+
+    async def DeleteExecution(self, request: v1.DeleteExecutionRequest, context: Any) -> v1.DeleteExecutionResponse:
+        """See the proto."""
+        await self._history.delete(NAMESPACE, request.execution_id)
+        return v1.DeleteExecutionResponse()
+
+
+class WorkflowServicer(v1.WorkflowServiceServicer):
+    """Serves ``execsvc.v1.WorkflowService``."""
+
+    def __init__(self, workflows: Workflows) -> None:
+        self._workflows = workflows
+
+    async def ValidateWorkflow(self, request: v1.ValidateWorkflowRequest, context: Any) -> v1.ValidateWorkflowResponse:
+        """See the proto."""
+        return responses.validation_message(*await self._workflows.validate(requests.definition_of(request)))
+
+    async def ListNodeTypes(self, request: v1.ListNodeTypesRequest, context: Any) -> v1.ListNodeTypesResponse:
+        """See the proto."""
+        return responses.node_types_message(self._workflows.node_types())
+
+    async def CreateWorkflow(self, request: v1.CreateWorkflowRequest, context: Any) -> v1.CreateWorkflowResponse:
+        """See the proto."""
+        put = await self._workflows.create(NAMESPACE, request.workflow_id, requests.definition_of(request))
+        return v1.CreateWorkflowResponse(workflow=responses.workflow_message(put.workflow), created=put.created)
+
+    async def GetWorkflow(self, request: v1.GetWorkflowRequest, context: Any) -> v1.GetWorkflowResponse:
+        """See the proto."""
+        workflow = await self._workflows.get(NAMESPACE, request.workflow_id, request.version)
+        return v1.GetWorkflowResponse(workflow=responses.workflow_message(workflow))
+
+    async def ListWorkflows(self, request: v1.ListWorkflowsRequest, context: Any) -> v1.ListWorkflowsResponse:
+        """See the proto."""
+        workflows, token = await self._workflows.page(
+            NAMESPACE, workflow_id=request.workflow_id, size=request.page_size, token=request.page_token
+        )
+        found = [responses.workflow_message(workflow) for workflow in workflows]
+        return v1.ListWorkflowsResponse(workflows=found, next_page_token=token)
+
+
+class ServerServicer(v1.ServerServiceServicer):
+    """Serves ``execsvc.v1.ServerService``."""
+
+    def __init__(self, executions: Executions, *, limits: Limits, start_time: int, capabilities: Sequence[str]) -> None:
+        self._executions = executions
+        self._limits = limits
+        self._start_time = start_time
+        self._capabilities = tuple(sorted(capabilities))
+
+    async def GetServerInfo(self, request: v1.GetServerInfoRequest, context: Any) -> v1.GetServerInfoResponse:
+        """See the proto."""
+        return responses.server_info(
+            version=__version__,
+            start_time=self._start_time,
+            limits=self._limits,
+            capabilities=self._capabilities,
+            draining=self._executions.draining,
+        )

@@ -1,0 +1,31 @@
+"""The use cases: what clients may ask for, free of any transport."""
+
+from execsvc.service.changes import Changes, Token
+from execsvc.service.commands import ControlCommand, Definition, ExecuteCommand, LogFilter
+from execsvc.service.control import Control
+from execsvc.service.executions import Executions
+from execsvc.service.history import History
+from execsvc.service.limits import Limits
+from execsvc.service.logs import LogPart, Logs
+from execsvc.service.services import Services
+from execsvc.service.watch import Snapshot, Watcher
+from execsvc.service.workflows import Workflows
+
+__all__ = [
+    "Changes",
+    "Control",
+    "ControlCommand",
+    "Definition",
+    "ExecuteCommand",
+    "Executions",
+    "History",
+    "Limits",
+    "LogFilter",
+    "LogPart",
+    "Logs",
+    "Services",
+    "Snapshot",
+    "Token",
+    "Watcher",
+    "Workflows",
+]

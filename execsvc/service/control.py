@@ -1,0 +1,147 @@
+"""Pausing, resuming, stopping and retrying executions."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from execsvc.clock import Clock
+from execsvc.engine import Engine
+from execsvc.errors import FieldProblem, InvalidRequest, QueueFull
+from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.queue import EmbeddedQueue
+from execsvc.service.checks import MAX_REASON, id_problems
+from execsvc.service.commands import ControlCommand
+from execsvc.service.inputs import check_whole_input
+from execsvc.service.limits import Limits
+from execsvc.service.workflows import Workflows
+from execsvc.store import Store, Unfinished, Updated, UpdateExecution
+
+_DONE = {
+    ControlAction.PAUSE: "paused",
+    ControlAction.RESUME: "resumed",
+    ControlAction.STOP: "stopped",
+    ControlAction.RETRY: "retried",
+}
+
+
+class Control:
+    """Changes the state of executions, and lets engine and queue know. Use within one event loop."""
+
+    def __init__(
+        self, *, store: Store, queue: EmbeddedQueue, engine: Engine, workflows: Workflows, clock: Clock, limits: Limits
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._engine = engine
+        self._workflows = workflows
+        self._clock = clock
+        self._limits = limits
+
+    async def __call__(self, namespace: str, command: ControlCommand) -> ExecutionStatus:
+        """Change an execution's state; answers once that is on disk and takes effect.
+
+        Raises:
+            InvalidRequest, ExecutionNotFound: see their texts.
+            TooLarge: the input of a retry is.
+            QueueFull: a retry would have to wait where as many wait as may.
+            IllegalTransition: its state does not allow the action.
+            StateChanged: ``expected_state`` is not its state.
+            RequestIdReused: the request id belongs to another action.
+        """
+        action = _checked_action(command)
+        execution = await self._store.execution(namespace, command.execution_id, full=False)
+        uid = execution.status.uid
+        retried = action is ControlAction.RETRY
+        given = await self._input(execution, command) if retried else None
+        if retried and self._queue.full:
+            raise QueueFull(self._queue.capacity)
+        from_states, to_state = CONTROL[action]
+        # A run that has not ended since its pause goes on in place and still has its slot.
+        if action is ControlAction.RESUME and (self._engine.is_live(uid) or self._queue.has_slot):
+            to_state = ExecutionState.RUNNING
+        now = self._clock()
+        because = f": {command.reason}" if command.reason else ""
+        release = self._engine.hold(uid)
+        write = self._store.update(
+            UpdateExecution(
+                namespace=namespace,
+                execution_id=command.execution_id,
+                uid=uid,
+                time=now,
+                action=action,
+                from_states=from_states,
+                to_state=to_state,
+                expected_state=command.expected_state,
+                request_id=command.request_id,
+                message=_DONE[action] + because,
+                restart=retried,
+                input=given,
+                entries=(
+                    NewLogEntry(
+                        time=now,
+                        level=LogLevel.INFO,
+                        message=f"execution {_DONE[action]}{because}",
+                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason},
+                    ),
+                ),
+            )
+        )
+
+        def written(done: asyncio.Future[Updated]) -> None:
+            if not done.cancelled() and done.exception() is None and not done.result().repeated:
+                self._take_effect(action, namespace, execution, done.result().status)
+            release()
+
+        # No step after the await: a client that gives up waiting must not keep engine and queue from learning of it.
+        write.add_done_callback(written)
+        return (await asyncio.shield(write)).status
+
+    async def _input(self, execution: Execution, command: ControlCommand) -> bytes | None:
+        """Check the input a retry brings along. Raises InvalidRequest, TooLarge."""
+        if command.input is None:
+            return None
+        plan = await self._workflows.load(execution.definition_digest, execution.definition)
+        given, problems = await check_whole_input(plan, command.input, self._limits)
+        if problems:
+            raise InvalidRequest([replace(problem, path=f"retry.{problem.path}") for problem in problems])
+        return given
+
+    def _take_effect(
+        self, action: ControlAction, namespace: str, execution: Execution, status: ExecutionStatus
+    ) -> None:
+        uid = status.uid
+        if action is ControlAction.PAUSE:
+            self._queue.withdraw(uid)
+            self._engine.pause(uid)
+        elif action is ControlAction.STOP:
+            self._queue.withdraw(uid)
+            self._engine.stop(uid)
+        elif action is ControlAction.RETRY or not self._engine.unpause(uid):
+            self._queue.offer(
+                Unfinished(
+                    namespace=namespace,
+                    execution_id=status.execution_id,
+                    uid=uid,
+                    state=status.state,
+                    priority=execution.priority,
+                    create_time=status.create_time,
+                    concurrency_key=execution.concurrency_key,
+                )
+            )
+
+
+def _checked_action(command: ControlCommand) -> ControlAction:
+    problems = [
+        *id_problems("execution_id", command.execution_id, required=True),
+        *id_problems("request_id", command.request_id),
+    ]
+    if len(command.reason) > MAX_REASON:
+        message = f"has {len(command.reason)} characters; at most {MAX_REASON} are allowed"
+        problems.append(FieldProblem(path="reason", reason="TOO_LONG", message=message))
+    if command.action is None:
+        message = "is required: set one of " + ", ".join(ControlAction)
+        problems.append(FieldProblem(path="action", reason="REQUIRED", message=message))
+    if problems or command.action is None:
+        raise InvalidRequest(problems)
+    return command.action

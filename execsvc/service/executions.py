@@ -1,0 +1,241 @@
+"""Starting, asking after and controlling executions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+
+from execsvc.clock import Clock
+from execsvc.definition import Plan, Problems, canonical_retry, parse_retry
+from execsvc.engine import Engine
+from execsvc.errors import (
+    ExecutionExists,
+    ExecutionNotFound,
+    FieldProblem,
+    InvalidRequest,
+    QueueFull,
+    ServerDraining,
+)
+from execsvc.model import (
+    Execution,
+    ExecutionRequest,
+    ExecutionState,
+    ExecutionStatus,
+    LogLevel,
+    NewLogEntry,
+)
+from execsvc.queue import EmbeddedQueue
+from execsvc.service.checks import execute_problems, require_id
+from execsvc.service.commands import ExecuteCommand
+from execsvc.service.inputs import check_whole_input
+from execsvc.service.limits import Limits
+from execsvc.service.workflows import Workflows
+from execsvc.store import Claim, CreateExecution, Store, Unfinished
+
+#: Bytes of input that are kept in memory while an execution waits; more is read again when it starts.
+KEPT_INPUT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a valid request comes down to."""
+
+    plan: Plan
+    #: JSON text, keys sorted.
+    input: bytes
+    #: Canonical JSON text of the default retry policy.
+    retry: bytes | None
+
+
+class Executions:
+    """The use cases around one execution. Use within one event loop.
+
+    Args:
+        new_uid: makes an id that is unique for ever.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: EmbeddedQueue,
+        engine: Engine,
+        workflows: Workflows,
+        clock: Clock,
+        limits: Limits,
+        new_uid: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._engine = engine
+        self._workflows = workflows
+        self._clock = clock
+        self._limits = limits
+        self._new_uid = new_uid
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server goes down and takes no new executions."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Take no new executions."""
+        self._draining = True
+
+    async def execute(self, namespace: str, command: ExecuteCommand) -> ExecutionStatus | None:
+        """Store and queue an execution; answers once that is on disk, with None if it was only to be validated.
+
+        Repeating the same command answers where the execution stands, so it is safe to retry when it has an id.
+
+        Raises:
+            InvalidRequest: with every problem of every field.
+            WorkflowNotFound: the stored workflow it names is not there.
+            TooLarge: the definition or the input is.
+            ExecutionExists: the id was used with another request.
+            QueueFull: as many executions wait as may.
+            ServerDraining: try another time or another server.
+        """
+        if self._draining:
+            raise ServerDraining
+        checked = await self._checked(namespace, command)
+        if command.validate_only:
+            return None
+        if self._queue.full:
+            # Whoever repeats a request that was taken before must still get its answer.
+            return await self._repeated(namespace, command, checked)
+        request = self._request(command, checked)
+        now = self._clock()
+        uid = self._new_uid()
+        self._engine.remember(checked.plan)
+        creating = self._store.create(
+            CreateExecution(
+                namespace=namespace,
+                request=request,
+                uid=uid,
+                time=now,
+                message="waiting for a slot",
+                entries=(
+                    NewLogEntry(
+                        time=now,
+                        level=LogLevel.INFO,
+                        message="execution queued",
+                        metadata={"event": "execution_queued", "definition_digest": checked.plan.digest},
+                    ),
+                ),
+            )
+        )
+        item = Unfinished(
+            namespace=namespace,
+            execution_id=request.execution_id,
+            uid=uid,
+            state=ExecutionState.PENDING,
+            priority=request.priority,
+            create_time=now,
+            concurrency_key=request.concurrency_key,
+        )
+        # Offered before it is stored, so that a free slot takes it in the same commit. Should the write come to
+        # nothing, the claim finds no execution with this uid and gives the slot back.
+        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot
+        self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
+        try:
+            created = await asyncio.shield(creating)
+        except Exception:
+            self._queue.withdraw(uid)
+            raise
+        if not created.created:
+            self._queue.withdraw(uid)
+        return created.status
+
+    async def _repeated(self, namespace: str, command: ExecuteCommand, checked: _Checked) -> ExecutionStatus:
+        try:
+            if not command.execution_id:
+                raise ExecutionNotFound("")
+            known = await self._store.request_digest(namespace, command.execution_id)
+        except ExecutionNotFound:
+            raise QueueFull(self._queue.capacity) from None
+        status = await self._store.status(namespace, command.execution_id)
+        if known != self._request(command, checked).request_digest:
+            raise ExecutionExists(execution_id=command.execution_id, state=status.state)
+        return status
+
+    async def _checked(self, namespace: str, command: ExecuteCommand) -> _Checked:
+        problems = list(execute_problems(command))
+        plan: Plan | None = None
+        try:
+            plan = await self._workflows.plan_of(namespace, command)
+        except InvalidRequest as error:
+            problems.extend(error.problems)
+        given, found = await check_whole_input(plan, command.input, self._limits)
+        problems.extend(found)
+        retry = Problems()
+        policy = parse_retry(command.retry, "retry", retry)
+        problems.extend(retry.in_order())
+        if self._limits.timeout is not None and (command.timeout or 0) > self._limits.timeout:
+            message = f"is longer than the {self._limits.timeout / 1e6:g} s that this server allows"
+            problems.append(FieldProblem(path="timeout", reason="OUT_OF_RANGE", message=message))
+        if problems or plan is None:
+            raise InvalidRequest(problems)
+        return _Checked(plan, given, None if policy is None else orjson.dumps(canonical_retry(policy)))
+
+    def _request(self, command: ExecuteCommand, checked: _Checked) -> ExecutionRequest:
+        plan, given = checked.plan, checked.input
+        timeout = command.timeout or self._limits.default_timeout or self._limits.timeout
+        identity = orjson.dumps(
+            [
+                command.workflow_id,
+                plan.digest,
+                command.labels,
+                command.priority,
+                command.timeout,
+                command.concurrency_key,
+                None if checked.retry is None else checked.retry.decode(),
+            ],
+            option=orjson.OPT_SORT_KEYS,
+        )
+        return ExecutionRequest(
+            execution_id=command.execution_id or self._new_uid(),
+            workflow_id=command.workflow_id,
+            definition_digest=plan.digest,
+            definition=plan.canonical,
+            input=given,
+            labels=command.labels,
+            priority=command.priority,
+            timeout=timeout,
+            concurrency_key=command.concurrency_key,
+            request_digest=hashlib.sha256(identity + given).hexdigest(),
+            nodes_total=len(plan.nodes),
+            retry=checked.retry,
+        )
+
+    async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
+        """Answer where an execution stands. Raises InvalidRequest, ExecutionNotFound."""
+        require_id("execution_id", execution_id)
+        status = await self._store.status(namespace, execution_id)
+        if status.state is ExecutionState.PENDING and (waits := self._queue.describe(status.uid)):
+            return replace(status, message=waits)
+        return status
+
+    async def get(self, namespace: str, execution_id: str, *, full: bool) -> Execution:
+        """Answer the record of an execution. Raises InvalidRequest, ExecutionNotFound."""
+        require_id("execution_id", execution_id)
+        return await self._store.execution(namespace, execution_id, full=full)
+
+
+def _fresh_claim(request: ExecutionRequest, held: ExecutionStatus) -> Claim:
+    return Claim(
+        status=held,
+        labels=request.labels,
+        definition=request.definition,
+        definition_digest=request.definition_digest,
+        input=request.input,
+        timeout=request.timeout,
+        ran_for=0,
+        nodes={},
+        retry=request.retry,
+    )

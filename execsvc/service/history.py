@@ -1,0 +1,88 @@
+"""Looking back: lists of executions, removing one, and pruning what is older than it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from execsvc.clock import Clock
+from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition
+from execsvc.model import Execution
+from execsvc.service.checks import require_id
+from execsvc.service.filters import parse_filter, parse_order
+from execsvc.service.paging import PageToken, page_size
+from execsvc.store import DeleteExecution, Store
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PAGE: Final = 50
+#: Executions removed by one step of pruning, so that it never holds up other writes for long.
+PRUNE_BATCH: Final = 50
+#: Seconds between two looks for executions past their retention.
+PRUNE_INTERVAL: Final = 60.0
+
+
+class History:
+    """Reads and removes executions that are on record."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def page(
+        self, namespace: str, *, filter: str, order_by: str, size: int, token: str
+    ) -> tuple[Sequence[Execution], str]:
+        """Answer one page of executions, and the token of the next; an empty token says that there is none.
+
+        Pages are cut by position, not by count: executions that are added or removed meanwhile shift nothing.
+
+        Raises:
+            InvalidRequest: for a filter, an order, a size, or a token that was made with other arguments.
+        """
+        condition, order = parse_filter(filter), parse_order(order_by)
+        limit = page_size(size, default=DEFAULT_PAGE)
+        tokens = PageToken("executions", filter, order_by)
+        position = tokens.read(token, (int, int))
+        after = None if position is None else (position[0], position[1])
+        found = await self._store.list_executions(
+            namespace, condition=condition, order=order, after=after, limit=limit + 1
+        )
+        page = [listed.execution for listed in found[:limit]]
+        return page, tokens.make(*found[limit - 1].position) if len(found) > limit else ""
+
+    async def delete(self, namespace: str, execution_id: str) -> None:
+        """Remove an execution that has ended, and all it owns; answers once that is on disk.
+
+        Raises:
+            InvalidRequest, ExecutionNotFound: see their texts.
+            IllegalTransition: it has not ended.
+        """
+        require_id("execution_id", execution_id)
+        await asyncio.shield(self._store.delete(DeleteExecution(namespace=namespace, execution_id=execution_id)))
+
+    async def prune(self, before: int) -> int:
+        """Remove what ended before a time, in small batches; answers how many executions that were."""
+        removed = 0
+        while True:
+            expired = await self._store.expired(before, limit=PRUNE_BATCH)
+            for namespace, execution_id, uid in expired:
+                # Retried or removed by a client meanwhile: nothing to do.
+                with contextlib.suppress(ExecutionNotFound, IllegalTransition):
+                    await self._store.delete(DeleteExecution(namespace=namespace, execution_id=execution_id, uid=uid))
+                    removed += 1
+            if len(expired) < PRUNE_BATCH:
+                return removed
+
+    async def keep_pruned(self, retention: int) -> None:
+        """Prune for ever what ended more than ``retention`` microseconds ago. Cancel it to end it."""
+        while True:
+            try:
+                removed = await self.prune(self._clock() - retention)
+                if removed:
+                    logger.info("removed %d executions past their retention", removed)
+            except ExecsvcError as error:
+                logger.warning("cannot prune: %s", error)
+            await asyncio.sleep(PRUNE_INTERVAL)

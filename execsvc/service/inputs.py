@@ -1,0 +1,52 @@
+"""Checks an execution's input: its size, that it is JSON, and the schemas of the input nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from execsvc.definition import InputConfig, Plan, Problems, check_input, check_json
+from execsvc.errors import FieldProblem, TooLarge
+from execsvc.service.limits import Limits
+
+#: Bytes of input from which it is checked beside the event loop.
+LARGE: Final = 32 * 1024
+
+
+async def check_whole_input(
+    plan: Plan | None, given: dict[str, Any], limits: Limits
+) -> tuple[bytes, Sequence[FieldProblem]]:
+    """Check an input against a plan; without one, only that it is JSON.
+
+    Returns:
+        The input as JSON text with sorted keys, and what is wrong with it.
+
+    Raises:
+        TooLarge: it has too many bytes.
+    """
+    try:
+        text = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError, RecursionError):
+        # The check below says what is wrong, and where.
+        text = b""
+    if len(text) > limits.input_bytes:
+        raise TooLarge(path="input", size=len(text), limit=limits.input_bytes)
+    if len(text) > LARGE:
+        return text, await asyncio.to_thread(_problems, plan, given)
+    return text, _problems(plan, given)
+
+
+def _problems(plan: Plan | None, given: dict[str, Any]) -> Sequence[FieldProblem]:
+    if plan is not None:
+        for config in (node.config for node in plan.nodes if isinstance(node.config, InputConfig)):
+            given, found = check_input(config, given)
+            if found:
+                return found
+        if any(isinstance(node.config, InputConfig) for node in plan.nodes):
+            return ()
+    problems = Problems()
+    check_json(given, "input", problems)
+    return problems.in_order()

@@ -1,0 +1,164 @@
+"""Reading logs: page by page, or as a stream that follows the execution to its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
+from execsvc.model import ExecutionStatus, LogEntry
+from execsvc.service.changes import Changes, Watch, changed_within
+from execsvc.service.checks import id_problems
+from execsvc.service.commands import LogFilter
+from execsvc.service.paging import PageToken, page_size, stale_token
+from execsvc.store import LogPage, Store
+
+#: Entries read from the store at once.
+READ: Final = 500
+#: Bytes of messages in one response, about.
+PART_BYTES: Final = 512 * 1024
+#: Seconds without news after which a stream says that it lives.
+HEARTBEAT: Final = 5.0
+DEFAULT_PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """One response of a log stream."""
+
+    entries: Sequence[LogEntry]
+    #: The cursor to go on from.
+    last_sequence: int
+    #: Set in the last part if the execution has ended.
+    final: ExecutionStatus | None = None
+
+
+class Logs:
+    """Reads logs from the store; holds a cursor for each stream, and no entries."""
+
+    def __init__(self, *, store: Store, changes: Changes, heartbeat: float = HEARTBEAT) -> None:
+        self._store = store
+        self._changes = changes
+        self._heartbeat = heartbeat
+
+    async def stream(
+        self, namespace: str, execution_id: str, *, after: int, tail: int, filter: LogFilter, follow: bool
+    ) -> AsyncGenerator[LogPart, None]:
+        """Stream a log from a cursor on.
+
+        Args:
+            after: send what follows this sequence; 0 from the start.
+            tail: send only the last so many entries there are now, and what follows; 0 sends all.
+            follow: go on until the execution has ended.
+
+        Raises:
+            InvalidRequest, ExecutionNotFound: see their texts.
+            CursorOutOfRange: ``after`` lies past the end.
+            ServerDraining: the server goes down; go on from the cursor with another connection.
+        """
+        _check_stream(execution_id, after, tail, filter)
+        with self._changes.subscribe(namespace, execution_id) as (watch, subscriber):
+            changed = subscriber.changed
+            cursor, uid = after, None
+            if tail:
+                cursor = await self._store.log_tail(
+                    namespace, execution_id, count=tail, min_level=filter.min_level, node_id=filter.node_id
+                )
+            told = False
+            while True:
+                changed.clear()
+                page = _recent(watch, cursor, filter) if told else None
+                if page is None:
+                    page = await self._store.log_page(
+                        namespace,
+                        execution_id,
+                        after=cursor,
+                        limit=READ,
+                        min_level=filter.min_level,
+                        node_id=filter.node_id,
+                    )
+                status = page.status
+                if uid is None and cursor > status.last_sequence:
+                    raise CursorOutOfRange(execution_id=execution_id, cursor=cursor, first=1, last=status.last_sequence)
+                if uid is not None and uid != status.uid:
+                    raise ExecutionNotFound(execution_id)
+                uid = status.uid
+                ended = page.cursor >= status.last_sequence and (status.state.terminal or not follow)
+                cursor = page.cursor
+                # The first answer may be empty: it tells the client that the stream stands, and where.
+                if page.entries or ended or not told:
+                    told = True
+                    *parts, (entries, end) = list(_parts(page.entries, cursor)) or [((), cursor)]
+                    for some, until in parts:
+                        yield LogPart(entries=some, last_sequence=until)
+                    final = status if ended and status.state.terminal else None
+                    yield LogPart(entries=entries, last_sequence=end, final=final)
+                if ended:
+                    return
+                if cursor < status.last_sequence:
+                    continue
+                while not await changed_within(self._heartbeat, changed):
+                    yield LogPart(entries=(), last_sequence=cursor)
+                if self._changes.closed:
+                    raise ServerDraining
+
+    async def page(
+        self, namespace: str, execution_id: str, *, filter: LogFilter, size: int, token: str
+    ) -> tuple[Sequence[LogEntry], str]:
+        """Answer one page, oldest first, and the token of the next; an empty token says that there is none for now.
+
+        Raises:
+            InvalidRequest: also for a token that was made with other arguments.
+            ExecutionNotFound: there is no such execution.
+        """
+        problems = list(id_problems("execution_id", execution_id, required=True))
+        problems += id_problems("node_id", filter.node_id)
+        if problems:
+            raise InvalidRequest(problems)
+        limit = page_size(size, default=DEFAULT_PAGE)
+        tokens = PageToken("logs", execution_id, filter.min_level, filter.node_id)
+        after, uid = tokens.read(token, (int, str)) or (0, "")
+        page = await self._store.log_page(
+            namespace, execution_id, after=after, limit=limit, min_level=filter.min_level, node_id=filter.node_id
+        )
+        if uid and uid != page.status.uid:
+            raise stale_token("it belongs to an execution that was deleted")
+        entries, cursor = next(_parts(page.entries, page.cursor), ((), page.cursor))
+        more = cursor < page.status.last_sequence
+        return entries, tokens.make(cursor, page.status.uid) if more else ""
+
+
+def _recent(watch: Watch, cursor: int, filter: LogFilter) -> LogPage | None:
+    """Make a page of what commits have just brought, if nothing before it is missing."""
+    entries = watch.after(cursor)
+    if entries is None or watch.status is None:
+        return None
+    lowest = filter.min_level.rank
+    wanted = tuple(entry for entry in entries if entry.level.rank >= lowest and filter.node_id in ("", entry.node_id))
+    return LogPage(entries=wanted, cursor=watch.status.last_sequence, status=watch.status)
+
+
+def _parts(entries: Sequence[LogEntry], cursor: int) -> Iterator[tuple[Sequence[LogEntry], int]]:
+    """Cut entries into parts of about PART_BYTES, each with the cursor after it."""
+    start, size = 0, 0
+    for index, entry in enumerate(entries):
+        size += len(entry.message) + 64
+        if size >= PART_BYTES and index + 1 < len(entries):
+            yield entries[start : index + 1], entry.sequence
+            start, size = index + 1, 0
+    if start < len(entries):
+        yield entries[start:], cursor
+
+
+def _check_stream(execution_id: str, after: int, tail: int, filter: LogFilter) -> None:
+    problems = list(id_problems("execution_id", execution_id, required=True))
+    problems += id_problems("node_id", filter.node_id)
+    for path, value in (("after_sequence", after), ("tail", tail)):
+        if value < 0:
+            problems.append(FieldProblem(path=path, reason="OUT_OF_RANGE", message="must not be negative"))
+    if after and tail:
+        message = "cannot be combined with after_sequence; set one of them"
+        problems.append(FieldProblem(path="tail", reason="CONFLICT", message=message))
+    if problems:
+        raise InvalidRequest(problems)

@@ -1,0 +1,66 @@
+"""Following an execution by snapshots, joined for readers that are slower than the changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from execsvc.errors import ExecutionNotFound, ServerDraining
+from execsvc.model import Execution, ExecutionStatus, NodeRun
+from execsvc.service.changes import Changes, Token, changed_within
+from execsvc.service.checks import require_id
+from execsvc.service.logs import HEARTBEAT
+from execsvc.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One response of a watch."""
+
+    status: ExecutionStatus
+    #: Set in the first one: the record, without outputs.
+    execution: Execution | None = None
+    #: Journal rows that changed since the snapshot before.
+    nodes: Sequence[NodeRun] = ()
+    tokens: Sequence[Token] = ()
+    tokens_dropped: bool = False
+
+
+class Watcher:
+    """Streams snapshots; holds for each stream what changed since it last took something, and no more."""
+
+    def __init__(self, *, store: Store, changes: Changes, heartbeat: float = HEARTBEAT) -> None:
+        self._store = store
+        self._changes = changes
+        self._heartbeat = heartbeat
+
+    async def stream(self, namespace: str, execution_id: str, *, tokens: bool) -> AsyncGenerator[Snapshot, None]:
+        """Stream snapshots until the execution has ended: the first at once, the last in its final state.
+
+        Without changes the last snapshot is repeated as a sign of life.
+
+        Args:
+            tokens: also hand out what models answer from now on, piece by piece.
+
+        Raises:
+            InvalidRequest, ExecutionNotFound: see their texts; also when it is deleted meanwhile.
+            ServerDraining: the server goes down; watch again with another connection.
+        """
+        require_id("execution_id", execution_id)
+        with self._changes.subscribe(namespace, execution_id, tokens=tokens) as (watch, subscriber):
+            execution = await self._store.execution(namespace, execution_id, full=False)
+            status = execution.status
+            yield Snapshot(status=status, execution=execution)
+            while not status.state.terminal:
+                if self._changes.closed:
+                    raise ServerDraining
+                await changed_within(self._heartbeat, subscriber.changed)
+                subscriber.changed.clear()
+                pieces, dropped = subscriber.take_tokens()
+                nodes = subscriber.take_nodes()
+                now = watch.status or await self._store.status(namespace, execution_id)
+                if now.uid != status.uid:
+                    raise ExecutionNotFound(execution_id)
+                # What was published while the record was read may be older than the record.
+                status = now if now.last_sequence >= status.last_sequence else status
+                yield Snapshot(status=status, nodes=nodes, tokens=pieces, tokens_dropped=dropped)
