@@ -11,13 +11,14 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
+from execsvc.metrics import Metrics, served
 from execsvc.queue import EmbeddedQueue, KeyLimits
 from execsvc.rpc import RpcServer
 from execsvc.service import Changes, Control, Executions, History, Limits, Logs, Services, Watcher, Workflows
@@ -38,6 +39,8 @@ class Settings:
 
     #: ``host:port``; port 0 takes a free one.
     address: str = "127.0.0.1:50051"
+    #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
+    metrics: str | None = None
     #: The SQLite file; made if it is not there.
     database: Path = Path("execsvc.db")
     #: Executions that run at once.
@@ -75,6 +78,8 @@ class Running:
     address: str
     #: Executions that go on from before.
     recovered: int
+    #: ``host:port`` of the metrics, if there are any.
+    metrics: str | None = None
 
 
 @asynccontextmanager
@@ -87,8 +92,20 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     Raises:
         DatabaseLocked: another server uses the database.
         StorageUnavailable: the database cannot be opened.
-        OSError: the address cannot be listened on.
+        OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
+    if settings.metrics is None:
+        async with _running(settings, None) as server:
+            yield server
+        return
+    metrics = Metrics(node_types=settings.node_types)
+    # Around everything else, so that a drain can be watched.
+    async with served(metrics.registry, settings.metrics) as address, _running(settings, metrics) as server:
+        yield replace(server, metrics=address)
+
+
+@asynccontextmanager
+async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator[Running]:
     limits = Limits(
         concurrent=settings.max_concurrent,
         queued=settings.max_queued,
@@ -96,7 +113,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         timeout=settings.max_timeout,
     )
     clock = settings.clock
-    store = await SqliteStore.open(settings.database)
+    store = await SqliteStore.open(settings.database, metrics)
     changes = Changes()
     try:
         engine = Engine(
@@ -104,7 +121,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             clock=clock,
             node_types=settings.node_types,
             executors=settings.executors(),
-            observers=(changes.observe, *settings.observers),
+            observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
+            on_token=changes.token,
         )
         queue = EmbeddedQueue(
             store=store,
@@ -114,7 +132,15 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             key_limits=KeyLimits(default=settings.key_limit, overrides=settings.key_limits),
             capacity=settings.max_queued,
             owner=f"{socket.gethostname()}/{os.getpid()}",
+            waited=None if metrics is None else metrics.waited,
         )
+        if metrics is not None:
+            metrics.watch(
+                slots=settings.max_concurrent,
+                running=lambda: queue.running,
+                waiting=lambda: queue.waiting,
+                backlog=lambda: store.backlog,
+            )
         store.listen(changes.publish)
         services = _services(settings, store, queue, engine, changes, limits)
         server = RpcServer(
@@ -123,6 +149,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             limits=limits,
             start_time=clock(),
             capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
+            calls=metrics,
         )
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished()

@@ -1,4 +1,4 @@
-"""Where an execution and each of its nodes stand, read from its log alone."""
+"""Where an execution and each of its nodes stand, read from its log alone, or from snapshots of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from execsvc_client import LogEntry
+    from execsvc_client import LogEntry, NodeRun, Snapshot
 
 _EXECUTION_EVENTS = {
     "execution_queued": "PENDING",
@@ -18,6 +18,8 @@ _EXECUTION_EVENTS = {
     "execution_failed": "FAILED",
 }
 _ENDED = frozenset({"COMPLETED", "FAILED", "STOPPED"})
+#: States of nodes that count towards the progress.
+_DONE = frozenset({"COMPLETED", "SKIPPED"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class NodeLine:
 
 
 class Board:
-    """Takes log entries in order; counts nodes that have ended.
+    """Takes log entries in order, or snapshots; counts nodes that have ended.
 
     Args:
         total: nodes of the workflow.
@@ -72,6 +74,19 @@ class Board:
         line.type = str(entry.metadata.get("type", line.type))
         line.attempt = entry.attempt
         self._apply(event, line, entry)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Learn from one snapshot; what it says replaces what was known."""
+        self.total = max(len(snapshot.nodes), 1)
+        self.state = str(snapshot.state)
+        for node_id in snapshot.changed:
+            before, line = self.nodes.get(node_id), _line(snapshot.nodes[node_id])
+            self.done += (line.state in _DONE) - (before is not None and before.state in _DONE)
+            if line.state != "PENDING":
+                self.nodes[node_id] = line
+            elif before is not None:
+                # A retry lets it begin anew.
+                del self.nodes[node_id]
 
     def _apply(self, event: str, line: NodeLine, entry: LogEntry) -> None:
         if event == "node_started":
@@ -107,3 +122,16 @@ class Board:
         for line in self.nodes.values():
             if line.state in ("RUNNING", "WAITING"):
                 line.state, line.since = "CANCELLED", None
+
+
+def _line(node: NodeRun) -> NodeLine:
+    error = "" if node.error is None else node.error.type
+    return NodeLine(
+        node_id=node.node_id,
+        type=node.type,
+        state=str(node.state),
+        attempt=node.attempt,
+        since=node.start_time if node.state == "RUNNING" else None,
+        took=None if node.start_time is None or node.end_time is None else node.end_time - node.start_time,
+        note=f"branch {node.branch}" if node.branch else error,
+    )

@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from execsvc_client import Execution, ExecutionFailure, ExecutionStatus, LogEntry, NodeRun, ServerInfo, TokenUsage
+    from execsvc_client import (
+        Execution,
+        ExecutionFailure,
+        ExecutionStatus,
+        LogEntry,
+        NodeRun,
+        NodeType,
+        RetryPolicy,
+        ServerInfo,
+        Snapshot,
+        TokenUsage,
+        Workflow,
+    )
 
 
 def status_document(status: ExecutionStatus) -> dict[str, Any]:
@@ -25,18 +37,57 @@ def status_document(status: ExecutionStatus) -> dict[str, Any]:
     }
 
 
-def execution_document(execution: Execution) -> dict[str, Any]:
-    """Give the JSON form of an execution's record."""
+def summary_document(execution: Execution) -> dict[str, Any]:
+    """Give the JSON form of an execution as lists answer it."""
     return status_document(execution.status) | {
         "uid": execution.uid,
         "definition_digest": execution.definition_digest,
         "labels": dict(execution.labels),
         "priority": execution.priority,
+        "timeout": None if execution.timeout is None else execution.timeout.total_seconds(),
+        "concurrency_key": execution.concurrency_key,
+        "retry": _retry(execution.retry),
+        "error": _failure(execution.error),
+    }
+
+
+def execution_document(execution: Execution) -> dict[str, Any]:
+    """Give the JSON form of an execution's record."""
+    return summary_document(execution) | {
         "input": execution.input,
         "output": execution.output,
-        "error": _failure(execution.error),
         "usage": _usage(execution.usage),
-        "nodes": [_node(node) for node in execution.nodes.values()],
+        "nodes": [_node(node) | {"output": node.output} for node in execution.nodes.values()],
+    }
+
+
+def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
+    """Give the JSON form of a snapshot: only the nodes that changed."""
+    return status_document(snapshot.status) | {
+        "nodes": [_node(snapshot.nodes[node_id]) for node_id in snapshot.changed],
+        "tokens": [
+            {"node_id": chunk.node_id, "attempt": chunk.attempt, "text": chunk.text} for chunk in snapshot.tokens
+        ],
+        "tokens_dropped": snapshot.tokens_dropped,
+    }
+
+
+def workflow_document(workflow: Workflow) -> dict[str, Any]:
+    """Give the JSON form of a stored workflow, without its definition."""
+    return {
+        "workflow_id": workflow.workflow_id,
+        "version": workflow.version,
+        "create_time": _time(workflow.create_time),
+    }
+
+
+def node_type_document(node_type: NodeType) -> dict[str, Any]:
+    """Give the JSON form of a node type."""
+    return {
+        "name": node_type.name,
+        "description": node_type.description,
+        "effect": node_type.effect,
+        "config_schema": dict(node_type.config_schema),
     }
 
 
@@ -73,7 +124,6 @@ def _node(node: NodeRun) -> dict[str, Any]:
         "branch": node.branch,
         "start_time": _time(node.start_time),
         "end_time": _time(node.end_time),
-        "output": node.output,
         "error": _failure(node.error),
         "usage": _usage(node.usage),
     }
@@ -88,6 +138,18 @@ def _failure(failure: ExecutionFailure | None) -> dict[str, Any] | None:
         "message": failure.message,
         "retryable": failure.retryable,
         "attempt": failure.attempt,
+    }
+
+
+def _retry(policy: RetryPolicy | None) -> dict[str, Any] | None:
+    if policy is None:
+        return None
+    return {
+        "max_attempts": policy.max_attempts,
+        "initial_backoff": policy.initial_backoff,
+        "multiplier": policy.multiplier,
+        "max_backoff": policy.max_backoff,
+        "non_retryable": list(policy.non_retryable),
     }
 
 

@@ -25,14 +25,14 @@ class ExitCode(IntEnum):
 #: What each says, for help and documentation.
 MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
     {
-        ExitCode.OK: "done (run, submit --wait: the execution is COMPLETED)",
-        ExitCode.FAILED: "the execution is FAILED (run, submit --wait)",
+        ExitCode.OK: "done (run, watch, --wait: the execution is COMPLETED)",
+        ExitCode.FAILED: "the execution is FAILED (run, watch, --wait)",
         ExitCode.USAGE: "the command line is wrong",
         ExitCode.INVALID: "the workflow, its input or another part of the request is refused",
-        ExitCode.NOT_FOUND: "there is no such execution",
+        ExitCode.NOT_FOUND: "there is no such execution or stored workflow",
         ExitCode.CONFLICT: "the state does not allow it, or the id is taken",
-        ExitCode.STOPPED: "the execution is STOPPED (run, submit --wait)",
-        ExitCode.UNAVAILABLE: "the server cannot be reached, or cannot start",
+        ExitCode.STOPPED: "the execution is STOPPED (run, watch, --wait)",
+        ExitCode.UNAVAILABLE: "the server cannot be reached, cannot start, or takes nothing right now",
         ExitCode.INTERNAL: "a bug, here or in the server",
         ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     }

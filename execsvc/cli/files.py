@@ -53,7 +53,7 @@ def read_input(option: str | None) -> JsonFile:
 
 
 @contextmanager
-def located(workflow: JsonFile, given: JsonFile | None = None) -> Iterator[None]:
+def located(workflow: JsonFile | None, given: JsonFile | None = None) -> Iterator[None]:
     """Add file, line and column to the problems of an error that comes out of the body."""
     try:
         yield
@@ -70,13 +70,14 @@ def located(workflow: JsonFile, given: JsonFile | None = None) -> Iterator[None]
         ) from error
 
 
-def with_position(problem: Problem, workflow: JsonFile, given: JsonFile | None = None) -> Problem:
+def with_position(problem: Problem, workflow: JsonFile | None, given: JsonFile | None = None) -> Problem:
     """Say where in its file a problem is."""
-    root = problem.path.replace("[", ".", 1).partition(".")[0]
+    path = problem.path.removeprefix("retry.")
+    root = path.replace("[", ".", 1).partition(".")[0]
     document = {"definition": workflow, "input": given}.get(root)
     if document is None or problem.position:
         return problem
-    place = position_of(document.text, problem.path.removeprefix(root))
+    place = position_of(document.text, path.removeprefix(root))
     position = f"{document.name}:{place[0]}:{place[1]}" if place else document.name
     return Problem(path=problem.path, reason=problem.reason, message=problem.message, position=position)
 

@@ -11,7 +11,7 @@ from execsvc.cli.documents import entry_document
 from execsvc.cli.failures import usage_error
 from execsvc.cli.log_lines import plain_line, styled_line
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, ExecutionId, Level, Target
-from execsvc.cli.text import print_json, silence_stdout
+from execsvc.cli.text import print_json, until_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,21 +41,19 @@ def logs(
     with connected(target) as client:
         # Asked first, since a log that cannot be reached is tried for minutes.
         client.status(execution_id)
-        with client.logs(
-            execution_id,
-            after_sequence=after,
-            tail=tail,
-            min_level=level.name,
-            node_id=node,
-            follow=follow,
-        ) as entries:
+        with (
+            until_unread(),
+            client.logs(
+                execution_id,
+                after_sequence=after,
+                tail=tail,
+                min_level=level.name,
+                node_id=node,
+                follow=follow,
+            ) as entries,
+        ):
             for entry in entries:
-                try:
-                    show(entry)
-                except BrokenPipeError:
-                    # Whoever reads our output, such as head, has seen enough.
-                    silence_stdout()
-                    return
+                show(entry)
 
 
 def _printer(*, as_json: bool) -> Callable[[LogEntry], None]:

@@ -24,11 +24,14 @@ class Level(StrEnum):
 
 
 class State(StrEnum):
-    """States that ``--expect`` may name."""
+    """States of an execution."""
 
     PENDING = "pending"
     RUNNING = "running"
     PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
 
 
 def _model(value: str | None) -> str | None:
@@ -53,6 +56,16 @@ def parse_timeout(timeout: str | None) -> float | str | None:
         return None if timeout is None else float(timeout)
     except ValueError:
         return timeout
+
+
+def parse_retry(attempts: int | None, backoff: str | None) -> dict[str, int | float | str] | None:
+    """Read how failed attempts are repeated; None: nothing was said. Raises CliError."""
+    if attempts is None and backoff is None:
+        return None
+    if attempts is None:
+        raise usage_error("--retry-backoff says how long to wait between attempts; add --retry-attempts")
+    wait = parse_timeout(backoff)
+    return {"max_attempts": attempts} | ({} if wait is None else {"initial_backoff": wait})
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
@@ -81,6 +94,34 @@ Timeout = Annotated[
     str | None,
     typer.Option("--timeout", metavar="SECONDS", help="Longest it may run, pauses not counted.", show_default=False),
 ]
+RetryAttempts = Annotated[
+    int | None,
+    typer.Option(
+        "--retry-attempts",
+        min=1,
+        max=100,
+        metavar="N",
+        help="Attempts in all at each node with effects that says nothing of its own.",
+        show_default=False,
+    ),
+]
+RetryBackoff = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-backoff", metavar="SECONDS", help="Wait before the second attempt; it doubles.", show_default=False
+    ),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        envvar="EXECSVC_PLUGIN",
+        metavar="NAME",
+        help="Node type of an installed package (entry point in execsvc.nodes); may be repeated.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
 Model = Annotated[
     str | None,
     typer.Option(

@@ -25,9 +25,13 @@ from execsvc.cli.options import (
     Level,
     Model,
     NewId,
+    Plugins,
+    RetryAttempts,
+    RetryBackoff,
     Timeout,
     WorkflowFile,
     parse_labels,
+    parse_retry,
     parse_timeout,
 )
 from execsvc.cli.outcome import tell
@@ -50,10 +54,13 @@ class Job:
     execution_id: str | None
     labels: dict[str, str]
     timeout: float | str | None
+    retry: dict[str, int | float | str] | None
     #: None: a server of its own.
     target: str | None
     #: Database of the server of its own; None: a temporary one.
     database: Path | None
+    #: Of the server of its own.
+    plugins: tuple[str, ...]
     #: Entries below are not shown as lines.
     level: Level
     as_json: bool
@@ -85,6 +92,9 @@ def run(
     execution_id: NewId = None,
     labels: Labels = None,
     timeout: Timeout = None,
+    retry_attempts: RetryAttempts = None,
+    retry_backoff: RetryBackoff = None,
+    plugins: Plugins = None,
     level: Annotated[Level, typer.Option(case_sensitive=False, help="Show no log lines below this.")] = Level.INFO,
     as_json: AsJson = False,
 ) -> None:
@@ -101,8 +111,10 @@ def run(
         execution_id=execution_id,
         labels=parse_labels(labels),
         timeout=parse_timeout(timeout),
+        retry=parse_retry(retry_attempts, retry_backoff),
         target=target or None,
         database=db,
+        plugins=tuple(plugins or ()),
         level=level,
         as_json=as_json,
     )
@@ -115,7 +127,7 @@ def _on_server(job: Job) -> ExitCode:
 
 def _on_own_server(job: Job) -> ExitCode:
     # Before a server is started for nothing.
-    checked(job.workflow)
+    checked(job.workflow, job.plugins)
     from execsvc.app import run_tuned
 
     logging.basicConfig(level=logging.ERROR)
@@ -134,7 +146,7 @@ async def _run(job: Job) -> ExitCode:
     async with AsyncExitStack() as stack:
         target = job.target
         if target is None:
-            target = await stack.enter_async_context(_embedded(job.database))
+            target = await stack.enter_async_context(_embedded(job.database, job.plugins))
         stack.enter_context(reachable(target))
         client = await stack.enter_async_context(AsyncExecutionClient(target))
         interrupted = _watch_signals()
@@ -145,6 +157,7 @@ async def _run(job: Job) -> ExitCode:
                 execution_id=job.execution_id,
                 labels=job.labels,
                 timeout=job.timeout,
+                retry=job.retry,
             )
         with view:
             owner = "a server of its own" if job.target is None else "the server"
@@ -194,13 +207,20 @@ async def _follow(client: AsyncExecutionClient, view: View, execution_id: str) -
 
 
 @asynccontextmanager
-async def _embedded(database: Path | None) -> AsyncIterator[str]:
+async def _embedded(database: Path | None, plugins: tuple[str, ...]) -> AsyncIterator[str]:
     """Run a server on a free port of this machine; gives its address."""
     from execsvc.app import Settings, running
+    from execsvc.engine import load_plugins
 
+    node_types, executors = load_plugins(plugins)
     with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
         settings = Settings(
-            address="127.0.0.1:0", database=database or Path(folder) / "execsvc.db", grace=GRACE, heartbeat=1.0
+            address="127.0.0.1:0",
+            database=database or Path(folder) / "execsvc.db",
+            grace=GRACE,
+            heartbeat=1.0,
+            node_types=node_types,
+            executors=executors,
         )
         async with running(settings) as server:
             yield server.address

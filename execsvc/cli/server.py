@@ -1,40 +1,49 @@
-"""The commands around a server: serve and info."""
+"""The commands around a server: serve, info and node-types."""
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import sys
-from datetime import UTC, datetime
-from enum import StrEnum
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from execsvc import __version__
 from execsvc.cli.connection import connected
-from execsvc.cli.documents import info_document
+from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
-from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
+from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Plugins, Target
+from execsvc.cli.serve_options import (
+    DefaultTimeout,
+    KeyLimit,
+    MaxQueued,
+    MaxTimeout,
+    Retention,
+    check_timeouts,
+    parse_key_limits,
+)
+from execsvc.cli.server_log import LogFormat, log_to_stderr
+from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 
 if TYPE_CHECKING:
     from execsvc.app import Running
 
+logger = logging.getLogger(__name__)
 
-class LogFormat(StrEnum):
-    """How the server writes its own log."""
-
-    PLAIN = "plain"
-    JSON = "json"
+#: Seconds that nodes have to let go once everything else has ended.
+LEAVE: Final = 2.0
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(serve)
     app.command()(info)
+    app.command("node-types")(node_types)
 
 
 def _address(value: str) -> str:
@@ -42,6 +51,12 @@ def _address(value: str) -> str:
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise typer.BadParameter(f"{value!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}; port 0 takes a free one")
     return value
+
+
+def _metrics_address(value: str | None) -> str | None:
+    if not value:
+        return None
+    return _address(f"127.0.0.1:{value}" if ":" not in value else value)
 
 
 def serve(
@@ -55,12 +70,28 @@ def serve(
     max_concurrent: Annotated[
         int, typer.Option(envvar="EXECSVC_MAX_CONCURRENT", min=1, metavar="N", help="Executions that run at once.")
     ] = 100,
+    max_queued: MaxQueued = 10_000,
+    key_limit: KeyLimit = None,
+    default_timeout: DefaultTimeout = None,
+    max_timeout: MaxTimeout = None,
+    retention: Retention = None,
+    plugins: Plugins = None,
     grace: Annotated[
         float,
         typer.Option(
             envvar="EXECSVC_GRACE", min=0, metavar="SECONDS", help="How long nodes may go on when the server stops."
         ),
     ] = 10.0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            envvar="EXECSVC_METRICS",
+            metavar="[HOST:]PORT",
+            callback=_metrics_address,
+            help="Serve metrics to Prometheus over HTTP there; without HOST on this machine alone.",
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[
         Level, typer.Option(envvar="EXECSVC_LOG_LEVEL", case_sensitive=False, help="Of the server's own log.")
     ] = Level.INFO,
@@ -72,30 +103,73 @@ def serve(
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
+    key_limits = parse_key_limits(key_limit)
+    check_timeouts(default_timeout, max_timeout)
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
+    from execsvc.engine import load_plugins
+    from execsvc.metrics import CannotListen
 
-    _log_to_stderr(log_level, as_json=as_json or log_format is LogFormat.JSON)
+    log_to_stderr(log_level, as_json=as_json or log_format is LogFormat.JSON)
 
     def ready(server: Running) -> None:
         if as_json:
             document = {"version": __version__, "address": server.address, "database": str(db)}
-            print_json(document | {"recovered": server.recovered})
+            measured = {} if server.metrics is None else {"metrics": server.metrics}
+            print_json(document | measured | {"recovered": server.recovered})
             return
         recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
-        line = f"execsvc {__version__} serving on {server.address}, database {db}, {recovered}"
+        measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
+        line = f"execsvc {__version__} serving on {server.address}{measured_at}, database {db}, {recovered}"
         print(printable(line), file=sys.stderr, flush=True)
 
-    settings = Settings(address=address, database=db, max_concurrent=max_concurrent, grace=grace)
+    node_types, executors = load_plugins(plugins or ())
+    settings = Settings(
+        address=address,
+        metrics=metrics,
+        database=db,
+        max_concurrent=max_concurrent,
+        max_queued=max_queued,
+        key_limit=key_limits.default,
+        key_limits=key_limits.by_key,
+        default_timeout=default_timeout,
+        max_timeout=max_timeout,
+        retention=retention,
+        grace=grace,
+        node_types=node_types,
+        executors=executors,
+    )
+
+    async def serve_and_leave() -> None:
+        await serve_until_signal(settings, ready=ready)
+        _leave_within(LEAVE)
+
     try:
-        run_tuned(serve_until_signal(settings, ready=ready))
+        run_tuned(serve_and_leave())
     except OSError as error:
+        option = "--metrics" if isinstance(error, CannotListen) else "--address"
         raise CliError(
-            f"{error}; stop what listens there, or name another address with --address",
+            f"{error}; stop what listens there, or name another address with {option}",
             exit_code=ExitCode.UNAVAILABLE,
             reason="CANNOT_LISTEN",
         ) from error
+
+
+def _leave_within(seconds: float) -> None:
+    """End the process even if nodes do not let go: one that blocks a thread or swallows its cancellation.
+
+    The database is closed by now, so nothing they still do could be written.
+    """
+
+    def leave() -> None:
+        logger.warning("nodes that do not let go are left behind")
+        logging.shutdown()
+        os._exit(ExitCode.OK)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def info(target: Target = DEFAULT_ADDRESS, as_json: AsJson = False) -> None:
@@ -113,26 +187,29 @@ def info(target: Target = DEFAULT_ADDRESS, as_json: AsJson = False) -> None:
         print(f"{name:<22} {value:,}")
 
 
-class _JsonFormatter(logging.Formatter):
-    """Writes each record as one JSON object."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See ``logging.Formatter``."""
-        document = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=False)
-
-
-def _log_to_stderr(level: Level, *, as_json: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(_JsonFormatter() if as_json else plain)
-    # Other libraries' chatter only matters when something is wrong.
-    logging.basicConfig(level=max(logging.WARNING, getattr(logging, level.name)), handlers=[handler], force=True)
-    logging.getLogger("execsvc").setLevel(level.name)
+def node_types(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Show the config schema of this one.", show_default=False)
+    ] = "",
+    target: Target = DEFAULT_ADDRESS,
+    as_json: AsJson = False,
+) -> None:
+    """List the node types that a server runs, plug-ins included, or show one with the schema of its config."""
+    with connected(target) as client:
+        found = client.node_types()
+    chosen = [node_type for node_type in found if name in ("", node_type.name)]
+    if not chosen:
+        known = ", ".join(node_type.name for node_type in found)
+        raise CliError(
+            f"there is no node type {name!r} at {target}; there are {known}",
+            exit_code=ExitCode.NOT_FOUND,
+            reason="UNKNOWN_NODE_TYPE",
+        )
+    if as_json:
+        print_json({"node_types": [node_type_document(node_type) for node_type in chosen]})
+    elif name:
+        print(chosen[0].description)
+        print_json(dict(chosen[0].config_schema), pretty=True)
+    else:
+        rows = ((node.name, "effect" if node.effect else "pure", node.description) for node in chosen)
+        print_table(("NAME", "KIND", "DESCRIPTION"), rows)

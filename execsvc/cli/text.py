@@ -6,6 +6,8 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 # Control characters other than tab and newline could move the cursor, retitle the window or worse.
@@ -39,6 +41,15 @@ def print_json(document: object, *, pretty: bool = False) -> None:
     """Write a JSON document to stdout: on one line, or for people with its keys sorted, whose order nothing keeps."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2 if pretty else None, sort_keys=pretty) + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def until_unread() -> Iterator[None]:
+    """Leave the body quietly once nobody reads stdout any more: whoever did, such as head, has seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence_stdout()
 
 
 def silence_stdout() -> None:

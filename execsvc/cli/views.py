@@ -8,30 +8,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from execsvc.cli.board import Board, NodeLine
+from execsvc.cli.board import Board
 from execsvc.cli.log_lines import plain_line, styled_line
-from execsvc.cli.text import elapsed, printable
+from execsvc.cli.pictures import picture
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
 
     from execsvc_client import LogEntry
-
-#: Lines of the table of nodes; what runs comes first.
-MOST_NODES = 12
-
-_MARKS = {
-    "RUNNING": ("▸", "bold cyan"),
-    "WAITING": ("↻", "yellow"),
-    "COMPLETED": ("✓", "green"),
-    "FAILED": ("✗", "bold red"),
-    "SKIPPED": ("–", "dim"),
-    "CANCELLED": ("■", "yellow"),
-    "STOPPED": ("■", "yellow"),
-    "PAUSED": ("‖", "yellow"),
-    "PENDING": ("·", "dim"),
-}
 
 
 class View(Protocol):
@@ -143,54 +127,4 @@ class LiveView:
             self._console.print(styled_line(entry), soft_wrap=True)
 
     def _picture(self) -> RenderableType:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        board, now = self._board, datetime.now(UTC)
-        bar = Table.grid(padding=(0, 1))
-        mark, style = _MARKS.get(board.state, ("", ""))
-        bar.add_row(
-            Text(f"{mark} {board.state:<9}", style),
-            ProgressBar(total=1.0, completed=board.progress, width=32),
-            Text(f"{board.progress:4.0%}  {board.done}/{board.total} nodes  {elapsed(now - self._began)}"),
-        )
-        return Group(self._table(now), bar)
-
-    def _table(self, now: datetime) -> Table:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 2))
-        # A copy: entries arrive while the display's own thread draws.
-        lines = list(self._board.nodes.values())
-        for line in chosen(lines):
-            mark, style = _MARKS.get(line.state, ("", ""))
-            attempt = f"attempt {line.attempt}" if line.attempt > 1 else ""
-            table.add_row(
-                Text(f"{mark} {printable(line.node_id)}", style),
-                Text(line.type, "dim"),
-                Text(line.state.lower(), style),
-                Text(_time_of(line, now), "dim"),
-                Text(" ".join(filter(None, (line.note, attempt)))),
-            )
-        if len(lines) > MOST_NODES:
-            table.add_row(Text(f"  and {len(lines) - MOST_NODES} more", "dim"))
-        return table
-
-
-def chosen(lines: list[NodeLine]) -> list[NodeLine]:
-    """Choose the nodes there is room for, in their order: those under way, then those that moved last."""
-    if len(lines) <= MOST_NODES:
-        return lines
-    moving = [line for line in lines if line.state in ("RUNNING", "WAITING", "FAILED")][:MOST_NODES]
-    rest = [line for line in lines if line not in moving]
-    keep = {line.node_id for line in moving + rest[len(rest) - (MOST_NODES - len(moving)) :]}
-    return [line for line in lines if line.node_id in keep]
-
-
-def _time_of(line: NodeLine, now: datetime) -> str:
-    if line.since is not None:
-        return elapsed(max(now - line.since, now - now))
-    return "" if line.took is None else elapsed(line.took)
+        return picture(self._board, datetime.now(UTC) - self._began)

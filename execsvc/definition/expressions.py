@@ -142,12 +142,11 @@ class Expression:
             size = max(map(units, leaves), default=1)
         except TypeError as error:
             raise ExpressionError("EXPRESSION_FAILED", f"{self!s} reads a value that is no JSON: {error}") from error
-        if self._program is None:
-            self._build()
+        program = self._program or self._build()
         if size > self._safe_size:
             self._check_cost(size, roots)
         try:
-            value = self._program.eval(data=data)
+            value = program.eval(data=data)
         except (RuntimeError, ValueError) as error:
             raise self._translate(str(error)) from error
         try:
@@ -167,13 +166,14 @@ class Expression:
         bits, mask = self._visible
         return {key: value for key, value in nodes.items() if mask >> bits[key] & 1}
 
-    def _build(self) -> None:
+    def _build(self) -> Any:
         self._cost = CostModel(cel_ast.read(self._serialized), self._references)
         checked = cel_ast.read(self._serialized)
         if allow_mixed(checked):
             self._program = _RUNTIME.deserialize(cel_ast.write(checked))
         else:
             self._program = _RUNTIME.deserialize(self._serialized)
+        return self._program
 
     def _check_cost(self, size: int, roots: Mapping[str, Any]) -> None:
         """Refuse what could take too long; remember sizes at which nothing can."""

@@ -1,7 +1,7 @@
 """Runs one execution after another on LangGraph, with the journal as the truth. LangGraph stops here."""
 
 from execsvc.engine.engine import Engine
-from execsvc.engine.events import Event, NodeChanged, Observer, RunEnded, TokenEmitted
+from execsvc.engine.events import Event, NodeChanged, Observer, RunEnded, TokenListener
 from execsvc.engine.nodes import builtin_executors
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.plugins import NodePlugin, load_plugins
@@ -19,7 +19,7 @@ __all__ = [
     "Observer",
     "PureNode",
     "RunEnded",
-    "TokenEmitted",
+    "TokenListener",
     "builtin_executors",
     "load_plugins",
 ]

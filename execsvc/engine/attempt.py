@@ -56,8 +56,9 @@ async def attempt_in_lane(
     lanes: Lanes, executor: EffectNode, node: PlanNode, context: NodeContext
 ) -> Success | Failure:
     """Run an effect node as a LangGraph task, within the node's timeout."""
+    limit = asyncio.timeout(None if node.timeout is None else node.timeout / 1e6)
     try:
-        async with asyncio.timeout(None if node.timeout is None else node.timeout / 1e6) as limit:
+        async with limit:
             result = await lanes.run(lambda: executor.run(node.config, context))
         return _success(result)
     except TimeoutError as error:
@@ -77,10 +78,14 @@ async def attempt_in_lane(
         return _failure(error, context)
 
 
-def backoff(policy: RetryPolicy, failure: Failure) -> float:
-    """Seconds to wait before the next attempt: exponential with jitter, and no less than was asked for."""
+def backoff(policy: RetryPolicy, failure: Failure, *, before: int = 0) -> float:
+    """Seconds to wait before the next attempt: exponential with jitter, and no less than was asked for.
+
+    Args:
+        before: attempts that the policy does not count.
+    """
     initial, most = policy.initial_backoff / 1e6, policy.max_backoff / 1e6
-    wait = initial * policy.multiplier ** (failure.error.attempt - 1) + random.uniform(0, initial / 2)
+    wait = initial * policy.multiplier ** (failure.error.attempt - before - 1) + random.uniform(0, initial / 2)
     return max(min(wait, most), min(failure.retry_after or 0.0, MAX_RETRY_AFTER))
 
 

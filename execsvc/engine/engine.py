@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeTypes, Plan, load_plan
-from execsvc.engine.events import Observer, RunEnded
+from execsvc.engine.events import Observer, RunEnded, TokenListener
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
-from execsvc.errors import ExecsvcError, ExecutionNotFound, StorageUnavailable
+from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.store import Claim, Store, UpdateExecution
 
@@ -26,13 +27,22 @@ REREAD: Final = 0.5
 PLANS: Final = 256
 
 
+@dataclass(slots=True, eq=False)
+class _Start:
+    """An execution whose record is being read."""
+
+    #: Whether it may still run once it is.
+    allowed: bool = True
+
+
 class Engine:
     """Runs executions on LangGraph. Use within one event loop; ``close`` when done.
 
     Args:
         node_types: every type a stored definition may name.
         executors: by node type.
-        observers: told of every change of a node, of tokens, and of the end of each run.
+        observers: told of every change of a node, and of the end of each run.
+        on_token: told of every piece of a model's answer.
     """
 
     def __init__(
@@ -43,16 +53,20 @@ class Engine:
         executors: Executors,
         node_types: NodeTypes = BUILTIN,
         observers: tuple[Observer, ...] = (),
+        on_token: TokenListener | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._node_types = node_types
         self._executors = executors
         self._observers = observers
+        self._on_token = on_token
         self._lanes = Lanes()
         self._runs: dict[str, ExecutionRun] = {}
-        #: Executions whose record is being read: by uid, whether they may still run once it is.
-        self._starting: dict[str, bool] = {}
+        #: Executions whose record is being read, by uid.
+        self._starting: dict[str, _Start] = {}
+        #: Changes of state that are being written, by uid.
+        self._holds: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
@@ -81,10 +95,10 @@ class Engine:
         """
         uid = held.uid
         state = ExecutionState.RUNNING
-        self._starting[uid] = True
+        start = self._starting[uid] = _Start()
         try:
             claim = fresh or await self._read(namespace, held)
-            if claim is None or self._draining or not self._starting[uid]:
+            if claim is None or self._draining or not start.allowed:
                 return
             plan = self._plan(claim)
         except Exception as error:
@@ -92,17 +106,23 @@ class Engine:
             await self._refuse(namespace, held, error)
             return
         finally:
-            del self._starting[uid]
+            # After a stop and a retry another one may have begun.
+            if self._starting.get(uid) is start:
+                del self._starting[uid]
         run = ExecutionRun(
             store=self._store,
             clock=self._clock,
             lanes=self._lanes,
             executors=self._executors,
             observers=self._observers,
+            on_token=self._on_token,
             namespace=namespace,
             claim=claim,
             plan=plan,
         )
+        # A run that begins while a change of state is being written starts no node either.
+        for _ in range(self._holds.get(uid, 0)):
+            run.hold()
         self._runs[uid] = run
         self._idle.clear()
         try:
@@ -137,21 +157,37 @@ class Engine:
     async def _refuse(self, namespace: str, held: ExecutionStatus, error: Exception) -> None:
         reason = error.message if isinstance(error, ExecsvcError) else type(error).__name__
         info = ErrorInfo(type="DEFINITION_UNUSABLE", message=f"the stored execution cannot be run: {reason}")
-        await self._store.update(
-            UpdateExecution(
-                namespace=namespace,
-                execution_id=held.execution_id,
-                uid=held.uid,
-                epoch=held.epoch,
-                time=self._clock(),
-                action="run",
-                from_states=(ExecutionState.RUNNING,),
-                to_state=ExecutionState.FAILED,
-                message=info.message,
-                error=info,
-                entries=(NewLogEntry(time=self._clock(), level=LogLevel.ERROR, message=info.message),),
-            )
+        now = self._clock()
+        entry = NewLogEntry(
+            time=now,
+            level=LogLevel.ERROR,
+            message=info.message,
+            metadata={"event": "execution_failed", "error_type": info.type},
         )
+        change = UpdateExecution(
+            namespace=namespace,
+            execution_id=held.execution_id,
+            uid=held.uid,
+            epoch=held.epoch,
+            time=now,
+            action="run",
+            from_states=(ExecutionState.RUNNING,),
+            to_state=ExecutionState.FAILED,
+            message=info.message,
+            error=info,
+            entries=(entry,),
+        )
+        # However long the database takes: nobody else would end it.
+        while not self._draining:
+            try:
+                await self._store.update(change)
+                return
+            except (ExecutionNotFound, IllegalTransition, LeaseLost):
+                # Somebody else has changed it meanwhile, and that counts.
+                return
+            except StorageUnavailable as failure:
+                logger.warning("cannot end execution %s: %s", held.execution_id, failure)
+                await asyncio.sleep(REREAD)
 
     def is_live(self, uid: str) -> bool:
         """Whether a run of the execution is under way here."""
@@ -162,35 +198,40 @@ class Engine:
 
         Around the write of a change of state, so that the log has everything in the order in which it happened.
         """
-        run = self._runs.get(uid)
-        if run is None:
-            return lambda: None
-        run.hold()
-        return run.release
+        self._holds[uid] = self._holds.get(uid, 0) + 1
+        if (run := self._runs.get(uid)) is not None:
+            run.hold()
+
+        def release() -> None:
+            self._holds[uid] -= 1
+            if not self._holds[uid]:
+                del self._holds[uid]
+            if (run := self._runs.get(uid)) is not None:
+                run.release()
+
+        return release
 
     def pause(self, uid: str) -> None:
         """Let nodes under way finish and start none; the state is already PAUSED."""
-        run = self._runs.get(uid)
-        if run is not None:
-            run.pause()
-        elif uid in self._starting:
-            self._starting[uid] = False
+        # Beside one that starts, another run can only be one on its way out.
+        if uid in self._starting:
+            self._starting[uid].allowed = False
+        elif uid in self._runs:
+            self._runs[uid].pause()
 
     def unpause(self, uid: str) -> bool:
         """Go on with a run that has not ended since its pause; answers whether there was one."""
-        run = self._runs.get(uid)
-        if run is None and uid in self._starting and not self._draining:
-            self._starting[uid] = True
+        if uid in self._starting and not self._draining:
+            self._starting[uid].allowed = True
             return True
-        return run is not None and run.unpause()
+        return uid in self._runs and self._runs[uid].unpause()
 
     def stop(self, uid: str) -> None:
         """Cancel what is under way; the state is already STOPPED."""
-        run = self._runs.get(uid)
-        if run is not None:
-            run.cut()
-        elif uid in self._starting:
-            self._starting[uid] = False
+        if uid in self._starting:
+            self._starting[uid].allowed = False
+        elif uid in self._runs:
+            self._runs[uid].cut()
 
     async def drain(self, grace: float) -> None:
         """Start no more nodes, wait up to ``grace`` seconds for those under way, then cut them off.

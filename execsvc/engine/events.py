@@ -36,19 +36,7 @@ class RunEnded:
     state: ExecutionState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenEmitted:
-    """A piece of a model's answer."""
-
-    namespace: str
-    execution_id: str
-    uid: str
-    node_id: str
-    attempt: int
-    text: str
-
-
-Event = NodeChanged | RunEnded | TokenEmitted
+Event = NodeChanged | RunEnded
 
 
 class Observer(Protocol):
@@ -56,4 +44,12 @@ class Observer(Protocol):
 
     def __call__(self, event: Event) -> None:
         """Take note of one event."""
+        ...
+
+
+class TokenListener(Protocol):
+    """Whoever wants to see models' answers grow. Called on the event loop; must neither block nor raise."""
+
+    def __call__(self, namespace: str, execution_id: str, node_id: str, attempt: int, text: str) -> None:
+        """Take a piece of an answer."""
         ...

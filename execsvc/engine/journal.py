@@ -230,8 +230,13 @@ class Journal:
             self._lingers += 1
             self._timer = self._loop.call_later(LINGER, self._flush)
             return
+        if self._nodes or self._entries:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Hand in what is noted and how long the execution has run, without waiting for it to be on disk."""
         number, nodes, entries = self._take()
-        if self._is_lost or not (nodes or entries):
+        if self._is_lost:
             return
         write = self._store.update(self._change(nodes, entries))
         self._background.add(write)

@@ -8,7 +8,7 @@ from typing import Any
 from execsvc.clock import Clock
 from execsvc.definition import PlanNode
 from execsvc.engine.attempt import Failure, Success, encode
-from execsvc.engine.events import NodeChanged, Observer, TokenEmitted
+from execsvc.engine.events import NodeChanged, Observer, TokenListener
 from execsvc.engine.journal import Journal
 from execsvc.engine.messages import bounded, plain_facts
 from execsvc.model import ErrorInfo, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
@@ -21,11 +21,19 @@ class Recorder:
     """
 
     def __init__(
-        self, *, journal: Journal, clock: Clock, observers: tuple[Observer, ...], namespace: str, held: ExecutionStatus
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        observers: tuple[Observer, ...],
+        on_token: TokenListener | None,
+        namespace: str,
+        held: ExecutionStatus,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._observers = observers
+        self._on_token = on_token
         self._namespace = namespace
         self._held = held
 
@@ -36,27 +44,21 @@ class Recorder:
 
     def token(self, node: PlanNode, attempt: int, text: str) -> None:
         """Publish a piece of a model's answer; it is not kept."""
-        event = TokenEmitted(
-            namespace=self._namespace,
-            execution_id=self._held.execution_id,
-            uid=self._held.uid,
-            node_id=node.id,
-            attempt=attempt,
-            text=text,
-        )
-        for observer in self._observers:
-            observer(event)
+        if self._on_token is not None:
+            self._on_token(self._namespace, self._held.execution_id, node.id, attempt, text)
 
-    def started(self, node: PlanNode, attempt: int, started: int, *, again: bool) -> None:
+    def started(self, node: PlanNode, attempt: int, started: int, *, before: int, again: bool) -> None:
         """An attempt begins; ``again`` if it was begun before and cut off."""
         progress = self._journal.progress
         progress.running[node.id] = None
         progress.current_node = node.id
-        run = NodeRun(node_id=node.id, state=NodeState.RUNNING, attempt=attempt, start_time=started)
+        run = NodeRun(
+            node_id=node.id, state=NodeState.RUNNING, attempt=attempt, attempts_before=before, start_time=started
+        )
         verb = "runs again after an interruption" if again else "started" if attempt == 1 else f"attempt {attempt}"
         self._record(node, run, LogLevel.INFO, f"{node.name}: {verb}", {"event": "node_started", "type": node.type})
 
-    def completed(self, node: PlanNode, outcome: Success, *, attempt: int, started: int) -> None:
+    def completed(self, node: PlanNode, outcome: Success, *, attempt: int, before: int, started: int) -> None:
         """A node has a result."""
         ended = self._clock()
         self._ended(node)
@@ -64,6 +66,7 @@ class Recorder:
             node_id=node.id,
             state=NodeState.COMPLETED,
             attempt=attempt,
+            attempts_before=before,
             start_time=started,
             end_time=ended,
             output=outcome.output,
@@ -90,10 +93,20 @@ class Recorder:
         metadata = {"event": "node_skipped", "type": node.type}
         self._record(node, run, LogLevel.INFO, f"{node.name}: skipped", metadata)
 
-    def will_retry(self, node: PlanNode, error: ErrorInfo, *, started: int, delay: float, attempts: int) -> None:
-        """An attempt failed and another one follows in ``delay`` seconds."""
+    def will_retry(
+        self, node: PlanNode, error: ErrorInfo, *, before: int, started: int, due: int, delay: float, attempts: int
+    ) -> None:
+        """An attempt failed and another one follows in ``delay`` seconds, at ``due``."""
         self._journal.progress.running.pop(node.id, None)
-        run = NodeRun(node_id=node.id, state=NodeState.PENDING, attempt=error.attempt, start_time=started, error=error)
+        run = NodeRun(
+            node_id=node.id,
+            state=NodeState.PENDING,
+            attempt=error.attempt,
+            attempts_before=before,
+            start_time=started,
+            retry_time=due,
+            error=error,
+        )
         metadata = {"event": "node_retry", "type": node.type, "error_type": error.type, "delay_ms": delay * 1000}
         message = (
             f"{node.name}: attempt {error.attempt} of {attempts} failed with {error.type}: {error.message}; "
@@ -101,7 +114,7 @@ class Recorder:
         )
         self._record(node, run, LogLevel.WARNING, message, metadata)
 
-    def failed(self, node: PlanNode, failure: Failure, *, started: int) -> None:
+    def failed(self, node: PlanNode, failure: Failure, *, before: int, started: int) -> None:
         """The last attempt failed; the node goes on with its fallback if it has one."""
         error = failure.error
         proceed = node.on_error.proceed
@@ -113,6 +126,7 @@ class Recorder:
             node_id=node.id,
             state=NodeState.COMPLETED if proceed else NodeState.FAILED,
             attempt=error.attempt,
+            attempts_before=before,
             start_time=started,
             end_time=self._clock(),
             output=encode(node.on_error.fallback) if proceed else None,

@@ -6,20 +6,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
 from execsvc.clock import Clock
 from execsvc.definition import InputConfig, Plan, PlanNode, Scope, fill_input, load_retry
 from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
-from execsvc.engine.events import Observer
+from execsvc.engine.events import Observer, TokenListener
 from execsvc.engine.flow import Flow
 from execsvc.engine.journal import Journal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
-from execsvc.engine.nodes.executor import Executors, NodeContext, NodeError
+from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, PureNode
 from execsvc.engine.recorder import Recorder
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import IllegalTransition, LeaseLost
@@ -30,6 +31,21 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of inline work after which the event loop gets a turn.
 TURN: Final = 0.002
+#: Seconds between two writes of how long an execution with a timeout has run: what a crash may forget of it.
+CHECKPOINT: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """An attempt of a node that is to be made."""
+
+    number: int
+    #: Attempts made that its retry policy does not count.
+    before: int = 0
+    #: Whether it was begun before and cut off.
+    again: bool = False
+    #: When it is due, on the clock; None: at once.
+    due: int | None = None
 
 
 class ExecutionRun:
@@ -47,6 +63,7 @@ class ExecutionRun:
         lanes: Lanes,
         executors: Executors,
         observers: tuple[Observer, ...],
+        on_token: TokenListener | None,
         namespace: str,
         claim: Claim,
         plan: Plan,
@@ -60,7 +77,12 @@ class ExecutionRun:
         self._stopwatch = Stopwatch(clock, ran_for=claim.ran_for)
         self._journal = Journal(store, clock, namespace, claim.status, stopwatch=self._stopwatch, lost=self.cut)
         self._recorder = Recorder(
-            journal=self._journal, clock=clock, observers=observers, namespace=namespace, held=claim.status
+            journal=self._journal,
+            clock=clock,
+            observers=observers,
+            on_token=on_token,
+            namespace=namespace,
+            held=claim.status,
         )
         self._flow = Flow(plan)
         self._outputs: dict[str, Any] = {}
@@ -72,12 +94,13 @@ class ExecutionRun:
         self._holding = asyncio.Event()
         #: Changes of state that are being written; no node starts meanwhile.
         self._deciding = 0
-        #: Attempts that a pause kept from starting, by node id; and whether they were begun before.
-        self._next_attempt: dict[str, tuple[int, bool, int]] = {}
+        #: Attempts that a pause kept from starting, by node id.
+        self._next_attempt: dict[str, _Attempt] = {}
         self._default_retry = None if claim.retry is None else load_retry(claim.retry)
         self._draining = False
         self._cut = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._checkpoint: asyncio.TimerHandle | None = None
         #: Whether ``run`` may still start or record anything.
         self.live = True
 
@@ -120,6 +143,8 @@ class ExecutionRun:
 
     def cut(self) -> None:
         """End at once: cancel what is under way and record nothing more."""
+        if self._draining and not self._cut:
+            self._journal.checkpoint()
         self._cut = True
         self._journal.close()
         self._cancel_effects()
@@ -240,74 +265,80 @@ class ExecutionRun:
         )
 
     def _run_pure(self, node: PlanNode) -> None:
-        executor = self._executors[node.type]
-        assert not executor.effect
+        executor = cast(PureNode, self._executors[node.type])
+        attempt = self._first_attempt(node)
         started = self._clock()
-        outcome = attempt_inline(executor, node, self._context(node, 1))
+        outcome = attempt_inline(executor, node, self._context(node, attempt.number))
         if isinstance(outcome, Failure):
-            self._fail(node, outcome, started=started)
+            self._fail(node, outcome, attempt, started=started)
             fallback = _fallback(node)
             if fallback is None:
                 return
             outcome = fallback
         else:
-            self._recorder.completed(node, outcome, attempt=1, started=started)
+            self._recorder.completed(node, outcome, attempt=attempt.number, before=attempt.before, started=started)
         self._settle(node, outcome)
 
     async def _run_effect(self, node: PlanNode) -> None:
-        executor = self._executors[node.type]
-        assert executor.effect
+        executor = cast(EffectNode, self._executors[node.type])
         policy = node.retry or self._default_retry
-        attempt, again, before = self._first_attempt(node)
+        attempt = self._first_attempt(node)
         while True:
+            await self._until_due(attempt)
             if self._held_back:
                 # An attempt not yet started waits for the resume, in this run or another.
-                self._next_attempt[node.id] = (attempt, again, before)
+                self._next_attempt[node.id] = attempt
                 self._flow.ready.append(node)
                 return
+            number, before = attempt.number, attempt.before
             started = self._clock()
-            self._recorder.started(node, attempt, started, again=again)
+            self._recorder.started(node, number, started, before=before, again=attempt.again)
             outcome: Success | Failure | None
-            outcome = await attempt_in_lane(self._lanes, executor, node, self._context(node, attempt))
+            outcome = await attempt_in_lane(self._lanes, executor, node, self._context(node, number))
             if isinstance(outcome, Success):
-                self._recorder.completed(node, outcome, attempt=attempt, started=started)
+                self._recorder.completed(node, outcome, attempt=number, before=before, started=started)
                 break
             error = outcome.error
             repeatable = error.retryable and policy is not None and error.type not in policy.non_retryable
-            if policy is None or not repeatable or attempt - before >= policy.max_attempts:
-                self._fail(node, outcome, started=started)
+            if policy is None or not repeatable or number - before >= policy.max_attempts:
+                self._fail(node, outcome, attempt, started=started)
                 outcome = _fallback(node)
                 if outcome is None:
                     return
                 break
-            delay = backoff(policy, outcome)
-            self._recorder.will_retry(node, error, started=started, delay=delay, attempts=before + policy.max_attempts)
-            attempt, again = attempt + 1, False
-            await self._held_within(delay)
+            delay = backoff(policy, outcome, before=before)
+            due = self._clock() + round(delay * 1e6)
+            attempts = before + policy.max_attempts
+            self._recorder.will_retry(
+                node, error, before=before, started=started, due=due, delay=delay, attempts=attempts
+            )
+            attempt = _Attempt(number=number + 1, before=before, due=due)
         # On disk before anything that depends on it starts.
         await self._journal.commit()
         self._settle(node, outcome)
 
-    def _first_attempt(self, node: PlanNode) -> tuple[int, bool, int]:
-        """Number of the attempt to begin with, whether it was begun before, and attempts that no longer count."""
+    def _first_attempt(self, node: PlanNode) -> _Attempt:
+        """The attempt to begin or go on with."""
         if node.id in self._next_attempt:
             return self._next_attempt.pop(node.id)
         recorded = self._claim.nodes.get(node.id)
         if recorded is None:
-            return 1, False, 0
+            return _Attempt(number=1)
         if recorded.state is NodeState.PENDING:
-            # Without an error a client has retried the execution, and the policy begins anew.
-            return recorded.attempt + 1, False, recorded.attempt if recorded.error is None else 0
+            return _Attempt(number=recorded.attempt + 1, before=recorded.attempts_before, due=recorded.retry_time)
         # Cut off by a crash: run again under its own number and idempotency key.
-        return max(1, recorded.attempt), True, 0
+        return _Attempt(number=max(1, recorded.attempt), before=recorded.attempts_before, again=True)
 
-    async def _held_within(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._holding.wait()
+    async def _until_due(self, attempt: _Attempt) -> None:
+        """Wait until an attempt is due, or no attempt may start."""
+        left = 0 if attempt.due is None else attempt.due - self._clock()
+        if left > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left / 1e6):
+                    await self._holding.wait()
 
-    def _fail(self, node: PlanNode, failure: Failure, *, started: int) -> None:
-        self._recorder.failed(node, failure, started=started)
+    def _fail(self, node: PlanNode, failure: Failure, attempt: _Attempt, *, started: int) -> None:
+        self._recorder.failed(node, failure, before=attempt.before, started=started)
         if not node.on_error.proceed and self._failure is None:
             self._failure = failure.error
             self._wake.set()
@@ -324,14 +355,21 @@ class ExecutionRun:
         if timeout is not None:
             left = (timeout - self._stopwatch.elapsed()) / 1e6
             self._deadline = asyncio.get_running_loop().call_later(max(left, 0.0), self._deadline_passed)
+            self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT, self._checkpoint_due)
 
     def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for timer in (self._deadline, self._checkpoint):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._checkpoint = None
+
+    def _checkpoint_due(self) -> None:
+        self._journal.checkpoint()
+        self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT, self._checkpoint_due)
 
     def _deadline_passed(self) -> None:
-        running = list(self._journal.progress.running)
+        # Running, or else between two attempts, or else about to start.
+        running = list(self._journal.progress.running) or [node.id for node in self._effects.values()]
         waiting = running or [node.id for node in self._flow.ready]
         seconds = (self._claim.timeout or 0) / 1e6
         at = f" at node {', '.join(waiting[:5])}" if waiting else ""
@@ -347,6 +385,7 @@ class ExecutionRun:
         if self._failure is None and not self._flow.complete:
             self._failure = ErrorInfo(type="INTERNAL", message="the engine left nodes undecided")
             logger.error("undecided nodes in execution %s", self._held.execution_id)
+        output = b""
         if self._failure is None:
             try:
                 output = encode(self._result())

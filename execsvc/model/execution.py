@@ -84,6 +84,10 @@ class NodeRun:
     state: NodeState
     #: Attempts made, the running one included.
     attempt: int = 0
+    #: Those of them made before the execution was last retried; its retry policy counts from there.
+    attempts_before: int = 0
+    #: When the next attempt is due, while it waits for one.
+    retry_time: int | None = None
     start_time: int | None = None
     end_time: int | None = None
     #: JSON text of the result, once COMPLETED.

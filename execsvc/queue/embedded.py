@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from execsvc.clock import Clock
@@ -22,6 +23,15 @@ RECLAIM: Final = 1.0
 Fresh = Callable[[ExecutionStatus], Claim]
 #: Runs an execution whose lease was taken, until it has ended: (namespace, held, fresh).
 Run = Callable[[str, ExecutionStatus, Claim | None], Awaitable[None]]
+#: Told how many seconds an execution waited, once its lease is taken.
+Waited = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    fresh: Fresh | None
+    #: When it was offered.
+    time: int
 
 
 class EmbeddedQueue:
@@ -31,12 +41,22 @@ class EmbeddedQueue:
 
     Args:
         key_limits: how many executions with the same concurrency key run at once.
-        capacity: executions that may wait; ``full`` says when no more should be let in.
+        capacity: executions that may wait; ``full_for`` says when no more should be let in.
         owner: name of this process, written into each lease.
+        waited: told of each execution that starts.
     """
 
     def __init__(
-        self, *, store: Store, clock: Clock, run: Run, slots: int, key_limits: KeyLimits, capacity: int, owner: str
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        run: Run,
+        slots: int,
+        key_limits: KeyLimits,
+        capacity: int,
+        owner: str,
+        waited: Waited | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -44,9 +64,12 @@ class EmbeddedQueue:
         self._slots = slots
         self.capacity = capacity
         self._owner = owner
+        self._waited = waited
         self._leases: dict[asyncio.Task[None], str] = {}
         self._by_key: dict[str, set[asyncio.Task[None]]] = {}
-        self._line: WaitingLine[Fresh | None] = WaitingLine(key_limits, lambda key: len(self._by_key.get(key, ())))
+        self._line: WaitingLine[_Offer] = WaitingLine(key_limits, lambda key: len(self._by_key.get(key, ())))
+        #: Executions whose claim the database could not take yet.
+        self._claiming: set[str] = set()
         self._closed = False
 
     @property
@@ -59,15 +82,14 @@ class EmbeddedQueue:
         """Slots taken."""
         return len(self._leases)
 
-    @property
-    def full(self) -> bool:
-        """Whether as many executions wait as may."""
-        return len(self._line) >= self.capacity
+    def full_for(self, key: str) -> bool:
+        """Whether an execution with this concurrency key would have to wait where as many wait as may."""
+        return len(self._line) >= self.capacity and not self.has_slot_for(key)
 
-    @property
-    def has_slot(self) -> bool:
-        """Whether an execution without a concurrency key that is offered now would start at once."""
-        return not self._closed and not self._line and len(self._leases) < self._slots
+    def has_slot_for(self, key: str) -> bool:
+        """Whether an execution with this concurrency key that is offered now would start at once."""
+        # With a free slot, what waits is held back by its own key.
+        return not self._closed and len(self._leases) < self._slots and self._line.has_room(key)
 
     def describe(self, uid: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait here."""
@@ -78,7 +100,10 @@ class EmbeddedQueue:
 
         With a free slot its lease is asked for in this call, so that storing and claiming share a commit.
         """
-        self._line.add(item, fresh)
+        if item.uid in self._claiming:
+            # Paused and resumed while the database kept its claim waiting: that claim is under way still.
+            return
+        self._line.add(item, _Offer(fresh, self._clock()))
         self._fill()
 
     def withdraw(self, uid: str) -> None:
@@ -136,7 +161,7 @@ class EmbeddedQueue:
             )
         )
 
-    async def _hold(self, item: Unfinished, fresh: Fresh | None, claim: asyncio.Future[Updated]) -> None:
+    async def _hold(self, item: Unfinished, offer: _Offer, claim: asyncio.Future[Updated]) -> None:
         while True:
             try:
                 held = (await claim).status
@@ -146,12 +171,18 @@ class EmbeddedQueue:
                 return
             except StorageUnavailable as error:
                 logger.warning("cannot claim execution %s: %s", item.execution_id, error)
-                await asyncio.sleep(RECLAIM)
+                self._claiming.add(item.uid)
+                try:
+                    await asyncio.sleep(RECLAIM)
+                finally:
+                    self._claiming.discard(item.uid)
                 if self._closed:
                     # The next server claims it.
                     return
                 claim = self._claim(item)
-        await self._run(item.namespace, held, fresh(held) if fresh else None)
+        if self._waited is not None:
+            self._waited((self._clock() - offer.time) / 1e6)
+        await self._run(item.namespace, held, offer.fresh(held) if offer.fresh else None)
 
     def close(self) -> None:
         """Start nothing more."""

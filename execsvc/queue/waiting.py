@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sortedcontainers import SortedKeyList
 
@@ -114,6 +114,11 @@ class WaitingLine(Generic[T]):
         if line is not None and not line:
             del self._by_key[key]
 
+    def has_room(self, key: str) -> bool:
+        """Whether the limit of a key leaves room for one more than run now. Those that wait are not counted."""
+        limit = self._limits.of(key)
+        return limit is None or self._running(key) < limit
+
     def describe(self, uid: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait."""
         waiting = self._by_uid.get(uid)
@@ -128,5 +133,5 @@ class WaitingLine(Generic[T]):
         return f"waiting for a slot, place {self._eligible.index(waiting) + 1} of {len(self._eligible)}"
 
 
-def _sorted() -> SortedKeyList[Waiting[T], tuple[int, int, int]]:
+def _sorted() -> SortedKeyList[Any, tuple[int, int, int]]:
     return SortedKeyList(key=lambda waiting: waiting.rank)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
+from execsvc.rpc.calls import MethodObserver, observed_stream, observed_unary
 from execsvc.wire.errors import internal_status, status_of
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         request_bytes: size of a request at most.
+        observers: told of calls, by method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
     """
 
-    def __init__(self, *, request_bytes: int) -> None:
+    def __init__(self, *, request_bytes: int, observers: Mapping[str, MethodObserver] | None = None) -> None:
         self._request_bytes = request_bytes
+        self._observers = observers or {}
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -50,11 +53,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             # Streams of requests are other services' (reflection), with errors of their own.
             if handler is None or handler.request_streaming:
                 return handler
-            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes)
+            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observers.get(method))
         return wrapped
 
 
-def _wrap(handler: Any, method: str, request_bytes: int) -> Handler:
+def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver | None) -> Handler:
     deserialize = handler.request_deserializer
 
     def read(data: bytes) -> Any:
@@ -67,10 +70,14 @@ def _wrap(handler: Any, method: str, request_bytes: int) -> Handler:
             return _Unreadable(InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]))
 
     if handler.response_streaming:
+        stream = _stream(handler.unary_stream, method)
         return grpc.unary_stream_rpc_method_handler(
-            _stream(handler.unary_stream, method), read, handler.response_serializer
+            observed_stream(stream, observer) if observer else stream, read, handler.response_serializer
         )
-    return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method), read, handler.response_serializer)
+    unary = _unary(handler.unary_unary, method)
+    return grpc.unary_unary_rpc_method_handler(
+        observed_unary(unary, observer) if observer else unary, read, handler.response_serializer
+    )
 
 
 def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:

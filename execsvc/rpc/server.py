@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
+from google.protobuf.descriptor_pool import Default
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.interceptor import ErrorInterceptor
 from execsvc.rpc.servicers import ExecutionServicer, ServerServicer, WorkflowServicer
 from execsvc.service import Limits, Services
@@ -25,6 +27,7 @@ class RpcServer:
     Args:
         address: ``host:port``; port 0 takes a free one.
         capabilities: optional abilities, for GetServerInfo.
+        calls: told of each call of the API.
     """
 
     def __init__(
@@ -35,9 +38,10 @@ class RpcServer:
         limits: Limits,
         start_time: int,
         capabilities: Sequence[str],
+        calls: CallObserver | None = None,
     ) -> None:
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes)],
+            interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes, observers=_observers(calls))],
             options=[
                 # What is past the limit by far is cut off by gRPC, without details; the rest is told what the limit is.
                 ("grpc.max_receive_message_length", 2 * limits.request_bytes),
@@ -91,3 +95,13 @@ class RpcServer:
     async def stop(self, grace: float) -> None:
         """Stop listening; calls under way have ``grace`` seconds to end."""
         await self._server.stop(grace)
+
+
+def _observers(calls: CallObserver | None) -> dict[str, MethodObserver]:
+    if calls is None:
+        return {}
+    return {
+        f"/{service}/{method.name}": calls.method(service, method.name, streaming=method.server_streaming)
+        for service in SERVICES
+        for method in Default().FindServiceByName(service).methods
+    }

@@ -6,19 +6,19 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Final
 
-from execsvc.engine import Event, TokenEmitted
 from execsvc.model import ExecutionStatus, LogEntry, NodeRun
 from execsvc.store import Commit
 
 #: Entries of one log kept for its followers, and bytes of their messages. Who is further behind reads the store.
 RECENT_ENTRIES: Final = 1_000
 RECENT_BYTES: Final = 1024 * 1024
-#: Characters of models' answers kept for one follower that does not take them.
+#: What is kept of models' answers for one follower that does not take them: characters, and TOKEN_COST a piece.
 TOKEN_BYTES: Final = 256 * 1024
+TOKEN_COST: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Subscriber:
     def __init__(self, *, tokens: bool) -> None:
         #: Set after each change.
         self.changed = asyncio.Event()
-        #: Journal rows that changed, the newest of each node.
+        #: Journal rows that changed, the newest of each node, without outputs.
         self.nodes: dict[str, NodeRun] = {}
         self._wants_tokens = tokens
         self._tokens: list[Token] = []
@@ -45,14 +45,15 @@ class Subscriber:
         self.tokens_dropped = False
 
     def token(self, token: Token) -> None:
-        """Keep a piece of an answer; pieces of one attempt that follow each other are joined."""
-        if not self._wants_tokens:
+        """Keep a piece of an answer. Once one was left out, so are all until the next take: no gap within the text."""
+        if not self._wants_tokens or not token.text:
             return
         self.changed.set()
-        if self._token_bytes + len(token.text) > TOKEN_BYTES:
+        cost = len(token.text) + TOKEN_COST
+        if self.tokens_dropped or self._token_bytes + cost > TOKEN_BYTES:
             self.tokens_dropped = True
             return
-        self._token_bytes += len(token.text)
+        self._token_bytes += cost
         self._tokens.append(token)
 
     def take_nodes(self) -> Sequence[NodeRun]:
@@ -104,8 +105,10 @@ class Watch:
             self._bytes += len(entry.message)
         while len(self._recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
             self._bytes -= len(self._recent.popleft().message)
+        # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
+        runs = [run if run.output is None else replace(run, output=None) for run in commit.nodes]
         for subscriber in self.subscribers:
-            for run in commit.nodes:
+            for run in runs:
                 subscriber.nodes[run.node_id] = run
             subscriber.changed.set()
 
@@ -132,14 +135,13 @@ class Changes:
         if watch is not None:
             watch.publish(commit)
 
-    def observe(self, event: Event) -> None:
-        """Hand tokens to the subscribers of an execution; an ``Observer`` of the engine."""
-        if isinstance(event, TokenEmitted):
-            watch = self._watched.get((event.namespace, event.execution_id))
-            if watch is not None:
-                token = Token(node_id=event.node_id, attempt=event.attempt, text=event.text)
-                for subscriber in watch.subscribers:
-                    subscriber.token(token)
+    def token(self, namespace: str, execution_id: str, node_id: str, attempt: int, text: str) -> None:
+        """Hand a piece of an answer to the subscribers of an execution; a ``TokenListener`` of the engine."""
+        watch = self._watched.get((namespace, execution_id))
+        if watch is not None:
+            token = Token(node_id=node_id, attempt=attempt, text=text)
+            for subscriber in watch.subscribers:
+                subscriber.token(token)
 
     @property
     def subscribers(self) -> int:

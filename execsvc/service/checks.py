@@ -11,7 +11,7 @@ from execsvc.service.commands import ExecuteCommand
 
 #: Ids of executions, workflows, nodes, requests, and concurrency keys.
 ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
-_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,128}", re.ASCII)
+LABEL_KEY: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,128}", re.ASCII)
 _ID_RULE: Final = "must have 1 to 128 characters out of A-Z a-z 0-9 _ . : -"
 MAX_LABELS: Final = 64
 MAX_LABEL_VALUE: Final = 256
@@ -62,7 +62,7 @@ def _label_problems(labels: Mapping[str, str]) -> Iterator[FieldProblem]:
         )
         return
     for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key):
+        if not LABEL_KEY.fullmatch(key):
             rule = "keys must have 1 to 128 characters out of A-Z a-z 0-9 _ . : / -"
             yield FieldProblem(path=f"labels[{_shown(key)}]", reason="INVALID_LABEL", message=rule)
         if len(value) > MAX_LABEL_VALUE:

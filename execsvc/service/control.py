@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from execsvc.clock import Clock
 from execsvc.engine import Engine
-from execsvc.errors import FieldProblem, InvalidRequest, QueueFull
+from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, QueueFull
 from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.queue import EmbeddedQueue
 from execsvc.service.checks import MAX_REASON, id_problems
@@ -54,11 +53,14 @@ class Control:
         uid = execution.status.uid
         retried = action is ControlAction.RETRY
         given = await self._input(execution, command) if retried else None
-        if retried and self._queue.full:
-            raise QueueFull(self._queue.capacity)
         from_states, to_state = CONTROL[action]
+        key = execution.concurrency_key
+        full = retried and execution.status.state in from_states and self._queue.full_for(key)
+        if full:
+            # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
+            from_states = ()
         # A run that has not ended since its pause goes on in place and still has its slot.
-        if action is ControlAction.RESUME and (self._engine.is_live(uid) or self._queue.has_slot):
+        if action is ControlAction.RESUME and (self._engine.is_live(uid) or self._queue.has_slot_for(key)):
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""
@@ -95,16 +97,21 @@ class Control:
 
         # No step after the await: a client that gives up waiting must not keep engine and queue from learning of it.
         write.add_done_callback(written)
-        return (await asyncio.shield(write)).status
+        try:
+            return (await asyncio.shield(write)).status
+        except IllegalTransition:
+            if full:
+                raise QueueFull(self._queue.capacity) from None
+            raise
 
     async def _input(self, execution: Execution, command: ControlCommand) -> bytes | None:
         """Check the input a retry brings along. Raises InvalidRequest, TooLarge."""
         if command.input is None:
             return None
         plan = await self._workflows.load(execution.definition_digest, execution.definition)
-        given, problems = await check_whole_input(plan, command.input, self._limits)
+        given, problems = await check_whole_input(plan, command.input, self._limits, path="retry.input")
         if problems:
-            raise InvalidRequest([replace(problem, path=f"retry.{problem.path}") for problem in problems])
+            raise InvalidRequest(problems)
         return given
 
     def _take_effect(

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from execsvc.clock import Clock
-from execsvc.definition import Plan, Problems, canonical_retry, parse_retry
+from execsvc.definition import Plan, Problems, RetryPolicy, canonical_retry, parse_retry
 from execsvc.engine import Engine
 from execsvc.errors import (
     ExecutionExists,
@@ -103,10 +103,12 @@ class Executions:
         """
         if self._draining:
             raise ServerDraining
+        if command.definition is None and (known := await self._known(namespace, command)):
+            return known
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if self._queue.full:
+        if self._queue.full_for(command.concurrency_key):
             # Whoever repeats a request that was taken before must still get its answer.
             return await self._repeated(namespace, command, checked)
         request = self._request(command, checked)
@@ -141,7 +143,7 @@ class Executions:
         )
         # Offered before it is stored, so that a free slot takes it in the same commit. Should the write come to
         # nothing, the claim finds no execution with this uid and gives the slot back.
-        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot
+        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(item.concurrency_key)
         self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
         try:
             created = await asyncio.shield(creating)
@@ -151,6 +153,21 @@ class Executions:
         if not created.created:
             self._queue.withdraw(uid)
         return created.status
+
+    async def _known(self, namespace: str, command: ExecuteCommand) -> ExecutionStatus | None:
+        """Answer a repeat by which a stored workflow was named: the newest version may be another one by now."""
+        retry = Problems()
+        policy = parse_retry(command.retry, "retry", retry)
+        if not command.execution_id or command.validate_only or len(retry):
+            return None
+        try:
+            given = orjson.dumps(command.input, option=orjson.OPT_SORT_KEYS)
+            digest = _request_digest(command, _stored(command), given, _retry_text(policy))
+            if await self._store.request_digest(namespace, command.execution_id) != digest:
+                return None
+            return await self._store.status(namespace, command.execution_id)
+        except (ExecutionNotFound, TypeError, ValueError, RecursionError):
+            return None
 
     async def _repeated(self, namespace: str, command: ExecuteCommand, checked: _Checked) -> ExecutionStatus:
         try:
@@ -180,24 +197,13 @@ class Executions:
             message = f"is longer than the {self._limits.timeout / 1e6:g} s that this server allows"
             problems.append(FieldProblem(path="timeout", reason="OUT_OF_RANGE", message=message))
         if problems or plan is None:
-            raise InvalidRequest(problems)
-        return _Checked(plan, given, None if policy is None else orjson.dumps(canonical_retry(policy)))
+            # An id that names a workflow is checked twice.
+            raise InvalidRequest(list(dict.fromkeys(problems)))
+        return _Checked(plan, given, _retry_text(policy))
 
     def _request(self, command: ExecuteCommand, checked: _Checked) -> ExecutionRequest:
         plan, given = checked.plan, checked.input
-        timeout = command.timeout or self._limits.default_timeout or self._limits.timeout
-        identity = orjson.dumps(
-            [
-                command.workflow_id,
-                plan.digest,
-                command.labels,
-                command.priority,
-                command.timeout,
-                command.concurrency_key,
-                None if checked.retry is None else checked.retry.decode(),
-            ],
-            option=orjson.OPT_SORT_KEYS,
-        )
+        definition = _stored(command) if command.definition is None else plan.digest
         return ExecutionRequest(
             execution_id=command.execution_id or self._new_uid(),
             workflow_id=command.workflow_id,
@@ -206,17 +212,25 @@ class Executions:
             input=given,
             labels=command.labels,
             priority=command.priority,
-            timeout=timeout,
+            timeout=self._timeout(command),
             concurrency_key=command.concurrency_key,
-            request_digest=hashlib.sha256(identity + given).hexdigest(),
+            request_digest=_request_digest(command, definition, given, checked.retry),
             nodes_total=len(plan.nodes),
             retry=checked.retry,
         )
 
+    def _timeout(self, command: ExecuteCommand) -> int | None:
+        if command.timeout is not None:
+            return command.timeout
+        known = [limit for limit in (self._limits.default_timeout, self._limits.timeout) if limit is not None]
+        return min(known, default=None)
+
     async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Answer where an execution stands. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
-        status = await self._store.status(namespace, execution_id)
+        return self._explained(await self._store.status(namespace, execution_id))
+
+    def _explained(self, status: ExecutionStatus) -> ExecutionStatus:
         if status.state is ExecutionState.PENDING and (waits := self._queue.describe(status.uid)):
             return replace(status, message=waits)
         return status
@@ -224,7 +238,33 @@ class Executions:
     async def get(self, namespace: str, execution_id: str, *, full: bool) -> Execution:
         """Answer the record of an execution. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
-        return await self._store.execution(namespace, execution_id, full=full)
+        execution = await self._store.execution(namespace, execution_id, full=full)
+        return replace(execution, status=self._explained(execution.status))
+
+
+def _stored(command: ExecuteCommand) -> str:
+    """Stand for a stored definition in the digest of a request: what was asked for, not what it led to."""
+    return f"stored:{command.workflow_version}"
+
+
+def _retry_text(policy: RetryPolicy | None) -> bytes | None:
+    return None if policy is None else orjson.dumps(canonical_retry(policy))
+
+
+def _request_digest(command: ExecuteCommand, definition: str, given: bytes, retry: bytes | None) -> str:
+    identity = orjson.dumps(
+        [
+            command.workflow_id,
+            definition,
+            command.labels,
+            command.priority,
+            command.timeout,
+            command.concurrency_key,
+            None if retry is None else retry.decode(),
+        ],
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return hashlib.sha256(identity + given).hexdigest()
 
 
 def _fresh_claim(request: ExecutionRequest, held: ExecutionStatus) -> Claim:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedInput, VisitError
+from lark import Lark, Token, Transformer, Tree, v_args
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import ExecutionState
 from execsvc.model.filters import All, AnyOf, Comparison, Condition, Field, Not, Operator, Order, OrderField
+from execsvc.service.checks import LABEL_KEY
 
-#: Characters of a filter, and comparisons in it.
+#: Characters of a filter, comparisons in it, and parentheses within parentheses.
 MAX_FILTER: Final = 4_096
 MAX_COMPARISONS: Final = 50
+MAX_NESTING: Final = 20
 
 # OR binds tighter than AND, and two terms side by side mean AND: so it stands in AIP-160.
 _GRAMMAR: Final = r"""
@@ -25,16 +28,19 @@ _GRAMMAR: Final = r"""
          | simple
     ?simple: "(" expression ")"
            | comparison
-    comparison: TEXT OPERATOR (TEXT | STRING | SIGNED)
+    comparison: (TEXT | LABEL) OPERATOR (TEXT | STRING | SIGNED | TIME)
     NEGATION.2: /NOT(?=[\s(])/ | "-"
     OPERATOR: "!=" | "<=" | ">=" | "=" | "<" | ">" | ":"
     TEXT: /(?!(?:AND|OR|NOT)\b)[A-Za-z0-9_][A-Za-z0-9_.\/-]*/
+    LABEL.2: /labels\.(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/
     SIGNED: /-[0-9]+/
+    TIME.2: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})?/
     STRING: /"(?:[^"\\]|\\.)*"/ | /'(?:[^'\\]|\\.)*'/
     %ignore /\s+/
 """
 _PARSER: Final = Lark(_GRAMMAR, parser="lalr")
 _TIMES: Final = frozenset({Field.CREATE_TIME, Field.START_TIME, Field.END_TIME})
+_NUMBER: Final = re.compile("-?[0-9]{1,9}")
 _STATE_PREFIX: Final = "EXECUTION_STATE_"
 
 
@@ -58,16 +64,18 @@ class _Build(Transformer[Token, Condition]):
 
     def comparison(self, name: Token, operator: Token, value: Token) -> Condition:
         text = _unquoted(value)
-        where = f"column {name.column}"
+        where = f"column {(name.start_pos or 0) + 1}"
         if name == "labels":
             if operator != ":":
                 raise _Wrong(f'{where}: write labels.KEY = "value", or labels:KEY for whether there is one')
-            return Comparison(field=Field.LABEL, operator=Operator.HAS, value="", label=text)
+            return Comparison(field=Field.LABEL, operator=Operator.HAS, value="", label=_key(text, where))
         if name.startswith("labels."):
-            if operator not in ("=", "!="):
+            if operator not in ("=", "!=", ":"):
                 raise _Wrong(f"{where}: a label can be compared with = and !=")
-            key = str(name.removeprefix("labels."))
-            return Comparison(field=Field.LABEL, operator=Operator(operator), value=text, label=key)
+            key = name.removeprefix("labels.")
+            key = _key(_plain(key) if name.type == "LABEL" else key, where)
+            equal = Operator.NOT_EQUAL if operator == "!=" else Operator.EQUAL
+            return Comparison(field=Field.LABEL, operator=equal, value=text, label=key)
         try:
             field = Field(name)
         except ValueError:
@@ -77,9 +85,17 @@ class _Build(Transformer[Token, Condition]):
 
 
 def _unquoted(token: Token) -> str:
-    if token.type != "STRING":
-        return str(token)
-    body, plain, escaped = token[1:-1], [], False
+    return _plain(token) if token.type == "STRING" else str(token)
+
+
+def _key(text: str, where: str) -> str:
+    if not LABEL_KEY.fullmatch(text):
+        raise _Wrong(f"{where}: no label has the key {text!r}; keys are made of A-Z a-z 0-9 _ . : / -")
+    return text
+
+
+def _plain(quoted: str) -> str:
+    body, plain, escaped = quoted[1:-1], [], False
     for character in body:
         if character == "\\" and not escaped:
             escaped = True
@@ -104,10 +120,9 @@ def _value(field: Field, text: str, where: str) -> str | int:
         except ValueError:
             raise _Wrong(f"{where}: there is no state {text!r}; there are {', '.join(ExecutionState)}") from None
     if field is Field.PRIORITY:
-        try:
-            return int(text)
-        except ValueError:
-            raise _Wrong(f"{where}: priority is compared with a whole number, not {text!r}") from None
+        if not _NUMBER.fullmatch(text):
+            raise _Wrong(f"{where}: priority is compared with a whole number of up to 9 digits, not {text!r}")
+        return int(text)
     if field in _TIMES:
         try:
             time = datetime.fromisoformat(text)
@@ -132,19 +147,32 @@ def parse_filter(text: str) -> Condition:
         tree = _PARSER.parse(text)
         if sum(1 for _ in tree.find_data("comparison")) > MAX_COMPARISONS:
             raise _invalid("filter", f"has more than {MAX_COMPARISONS} comparisons")
+        if _nesting(tree) > MAX_NESTING:
+            raise _invalid("filter", f"has more than {MAX_NESTING} parentheses within each other")
         condition: Any = _Build().transform(tree)
     except UnexpectedInput as error:
-        column = f"column {error.column}" if error.column > 0 else "its end"
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        # Lark declares it None in the base class.
+        position: Any = error.pos_in_stream
+        column = "its end" if ended else f"column {position + 1}"
         example = 'state = FAILED AND labels.team = "billing"'
         raise _invalid("filter", f"cannot be read at {column}; write it like {example}") from error
     except VisitError as error:
         if isinstance(error.orig_exc, _Wrong):
             raise _invalid("filter", str(error.orig_exc)) from error
         raise
-    except RecursionError as error:
-        raise _invalid("filter", "nests too deeply") from error
     found: Condition = condition
     return found
+
+
+def _nesting(tree: Tree[Token]) -> int:
+    deepest, stack = 0, [(tree, -1)]
+    while stack:
+        node, depth = stack.pop()
+        depth += node.data == "expression"
+        deepest = max(deepest, depth)
+        stack += [(child, depth) for child in node.children if isinstance(child, Tree)]
+    return deepest
 
 
 def parse_order(text: str) -> Order:
@@ -159,4 +187,5 @@ def parse_order(text: str) -> Order:
 
 
 def _invalid(path: str, message: str) -> InvalidRequest:
-    return InvalidRequest([FieldProblem(path=path, reason=f"INVALID_{path.upper()}", message=message)])
+    reason = {"filter": "INVALID_FILTER", "order_by": "INVALID_ORDER_BY"}[path]
+    return InvalidRequest([FieldProblem(path=path, reason=reason, message=message)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -17,9 +18,12 @@ LARGE: Final = 32 * 1024
 
 
 async def check_whole_input(
-    plan: Plan | None, given: dict[str, Any], limits: Limits
+    plan: Plan | None, given: dict[str, Any], limits: Limits, *, path: str = "input"
 ) -> tuple[bytes, Sequence[FieldProblem]]:
     """Check an input against a plan; without one, only that it is JSON.
+
+    Args:
+        path: where it stands in the request.
 
     Returns:
         The input as JSON text with sorted keys, and what is wrong with it.
@@ -33,10 +37,9 @@ async def check_whole_input(
         # The check below says what is wrong, and where.
         text = b""
     if len(text) > limits.input_bytes:
-        raise TooLarge(path="input", size=len(text), limit=limits.input_bytes)
-    if len(text) > LARGE:
-        return text, await asyncio.to_thread(_problems, plan, given)
-    return text, _problems(plan, given)
+        raise TooLarge(path=path, size=len(text), limit=limits.input_bytes)
+    found = await asyncio.to_thread(_problems, plan, given) if len(text) > LARGE else _problems(plan, given)
+    return text, [replace(problem, path=path + problem.path.removeprefix("input")) for problem in found]
 
 
 def _problems(plan: Plan | None, given: dict[str, Any]) -> Sequence[FieldProblem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,10 +66,12 @@ class Logs:
                 cursor = await self._store.log_tail(
                     namespace, execution_id, count=tail, min_level=filter.min_level, node_id=filter.node_id
                 )
-            told = False
+            loop = asyncio.get_running_loop()
+            # When the last part went out; None before the first.
+            told: float | None = None
             while True:
                 changed.clear()
-                page = _recent(watch, cursor, filter) if told else None
+                page = None if told is None else _recent(watch, cursor, filter)
                 if page is None:
                     page = await self._store.log_page(
                         namespace,
@@ -86,9 +89,10 @@ class Logs:
                 uid = status.uid
                 ended = page.cursor >= status.last_sequence and (status.state.terminal or not follow)
                 cursor = page.cursor
-                # The first answer may be empty: it tells the client that the stream stands, and where.
-                if page.entries or ended or not told:
-                    told = True
+                # The first answer may be empty: it tells the client that the stream stands, and where. So does a
+                # heartbeat, which is due however much happens that the filter leaves out.
+                if page.entries or ended or told is None or loop.time() - told >= self._heartbeat:
+                    told = loop.time()
                     *parts, (entries, end) = list(_parts(page.entries, cursor)) or [((), cursor)]
                     for some, until in parts:
                         yield LogPart(entries=some, last_sequence=until)
@@ -98,7 +102,8 @@ class Logs:
                     return
                 if cursor < status.last_sequence:
                     continue
-                while not await changed_within(self._heartbeat, changed):
+                while not await changed_within(max(0.0, told + self._heartbeat - loop.time()), changed):
+                    told = loop.time()
                     yield LogPart(entries=(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining

@@ -49,7 +49,7 @@ class PageToken:
         except (ValueError, TypeError) as error:
             raise stale_token("it is none that this service made") from error
         if [type(value) for value in position] != list(types) or any(
-            isinstance(value, int) and value < 0 for value in position
+            isinstance(value, int) and not 0 <= value < 2**63 for value in position
         ):
             raise stale_token("it is none that this service made")
         if arguments != self._arguments:

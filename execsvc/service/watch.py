@@ -51,16 +51,25 @@ class Watcher:
             execution = await self._store.execution(namespace, execution_id, full=False)
             status = execution.status
             yield Snapshot(status=status, execution=execution)
+            del execution
             while not status.state.terminal:
                 if self._changes.closed:
                     raise ServerDraining
                 await changed_within(self._heartbeat, subscriber.changed)
                 subscriber.changed.clear()
-                pieces, dropped = subscriber.take_tokens()
-                nodes = subscriber.take_nodes()
-                now = watch.status or await self._store.status(namespace, execution_id)
+                now = watch.status
+                if now is None:
+                    # Nothing was published yet, or it was deleted. What is published from here on follows later, with
+                    # the nodes that belong to it.
+                    if (await self._store.status(namespace, execution_id)).uid != status.uid:
+                        raise ExecutionNotFound(execution_id)
+                    now = status
                 if now.uid != status.uid:
                     raise ExecutionNotFound(execution_id)
-                # What was published while the record was read may be older than the record.
-                status = now if now.last_sequence >= status.last_sequence else status
+                pieces, dropped = subscriber.take_tokens()
+                nodes = subscriber.take_nodes()
+                if now.last_sequence <= status.last_sequence:
+                    # Published while the record was read, which has it already, or something newer.
+                    now, nodes = status, ()
+                status = now
                 yield Snapshot(status=status, nodes=nodes, tokens=pieces, tokens_dropped=dropped)

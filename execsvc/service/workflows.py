@@ -80,7 +80,13 @@ class Workflows:
         if not command.workflow_id:
             message = "is required: a workflow with at least one output node, or the workflow_id of a stored one"
             raise InvalidRequest([FieldProblem(path="definition", reason="REQUIRED", message=message)])
-        stored = await self.get(namespace, command.workflow_id, command.workflow_version)
+        problems = [
+            *id_problems("workflow_id", command.workflow_id),
+            *id_problems("workflow_version", command.workflow_version),
+        ]
+        if problems:
+            raise InvalidRequest(problems)
+        stored = await self._store.workflow(namespace, command.workflow_id, command.workflow_version)
         return await self.load(stored.version, stored.definition or b"")
 
     async def validate(self, definition: Definition) -> tuple[str, Sequence[FieldProblem]]:
@@ -125,7 +131,7 @@ class Workflows:
         """Answer a version of a workflow, the newest if none is named. Raises InvalidRequest, WorkflowNotFound."""
         problems = [
             *id_problems("workflow_id", workflow_id, required=True),
-            *id_problems("workflow_version", version),
+            *id_problems("version", version),
         ]
         if problems:
             raise InvalidRequest(problems)

@@ -1,5 +1,6 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
+from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
     Claim,
     Commit,
@@ -19,6 +20,7 @@ from execsvc.store.protocol import (
 from execsvc.store.sqlite import SqliteStore
 
 __all__ = [
+    "BatchDone",
     "Claim",
     "Commit",
     "CreateExecution",
@@ -30,6 +32,7 @@ __all__ = [
     "PutWorkflow",
     "SqliteStore",
     "Store",
+    "StoreObserver",
     "Unfinished",
     "UpdateExecution",
     "Updated",

@@ -254,7 +254,7 @@ def _refused(error: Exception, config: LlmConfig) -> NodeError:
     problems: Any = getattr(error, "errors", None)
     if callable(problems):
         # Pydantic's own text repeats the input, which may hold a key.
-        found = problems(include_input=False, include_url=False, include_context=False)
+        found: Any = problems(include_input=False, include_url=False, include_context=False)
         text = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'parameters'}: {problem['msg']}" for problem in found)
     else:
         text = str(error)

@@ -42,10 +42,11 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
+from execsvc.store.sqlite import statements as sql
 from execsvc.store.sqlite.rows import (
-    STATUS_COLUMNS,
     entry_row,
     error_text,
+    node_of,
     node_row,
     status_of,
     status_row,
@@ -58,111 +59,8 @@ Change = CreateExecution | UpdateExecution | DeleteExecution | PutWorkflow
 Outcome = Created | Updated | ExecutionStatus | WorkflowPut | Exception
 Key = tuple[str, str]
 
-_STATUS_WIDTH = STATUS_COLUMNS.count(",") + 1
-
-
-def _columns(width: int) -> str:
-    return ", ".join(f"json_extract(value, '$[{i}]')" for i in range(width))
-
-
-_FIND = f"""
-SELECT json_group_array(json_array(e.pk, e.namespace, e.request_digest, e.owner, e.ran_for, e.error,
-                                   {", ".join("e." + c for c in STATUS_COLUMNS.split(", "))}))
-FROM json_each(?) AS k
-CROSS JOIN executions AS e
-    ON e.namespace = json_extract(k.value, '$[0]') AND e.execution_id = json_extract(k.value, '$[1]')
-"""
-_FIND_REQUESTS = """
-SELECT json_group_array(json_array(r.execution, r.request_id, r.action, r.status))
-FROM json_each(?) AS k
-CROSS JOIN control_requests AS r
-    ON r.execution = json_extract(k.value, '$[0]') AND r.request_id = json_extract(k.value, '$[1]')
-"""
-_INSERT_DEFINITIONS = f"INSERT OR IGNORE INTO definitions SELECT {_columns(2)} FROM json_each(?)"
-_INSERT_EXECUTIONS = f"""
-INSERT INTO executions (pk, namespace, request_digest, owner, ran_for, error, {STATUS_COLUMNS},
-                        definition_digest, labels, priority, timeout, concurrency_key, retry)
-SELECT {_columns(6 + _STATUS_WIDTH + 6)} FROM json_each(?)
-"""
-_INSERT_LABELS = f"""
-INSERT INTO execution_labels (namespace, key, value, create_time, execution) SELECT {_columns(5)} FROM json_each(?)
-"""
-_INSERT_DATA = f"INSERT INTO execution_data (execution, input) SELECT {_columns(2)} FROM json_each(?)"
-_UPDATE_EXECUTIONS = f"""
-UPDATE executions SET (state, current_node, running_nodes, nodes_done, message, start_time, end_time, last_sequence,
-                       epoch, owner, ran_for, error)
-    = (v.c1, v.c2, v.c3, v.c4, v.c5, v.c6, v.c7, v.c8, v.c9, v.c10, v.c11, v.c12)
-FROM (SELECT {", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in range(13))} FROM json_each(?)) AS v
-WHERE executions.pk = v.c0
-"""
-_UPDATE_OUTPUTS = """
-UPDATE execution_data SET output = v.output
-FROM (SELECT json_extract(value, '$[0]') AS pk, json_extract(value, '$[1]') AS output FROM json_each(?)) AS v
-WHERE execution_data.execution = v.pk
-"""
-_UPDATE_INPUTS = """
-UPDATE execution_data SET input = v.input
-FROM (SELECT json_extract(value, '$[0]') AS pk, json_extract(value, '$[1]') AS input FROM json_each(?)) AS v
-WHERE execution_data.execution = v.pk
-"""
-_RESTART_NODES = """
-UPDATE node_runs SET state = 'PENDING', end_time = NULL, error = NULL
-WHERE execution IN (SELECT value FROM json_each(?)) AND state IN ('FAILED', 'CANCELLED', 'PENDING')
-"""
-_DELETE = tuple(
-    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
-    for table, column in (
-        ("log_entries", "execution"),
-        ("node_runs", "execution"),
-        ("control_requests", "execution"),
-        ("execution_data", "execution"),
-        ("executions", "pk"),
-    )
-)
-_DELETE_LABELS = """
-DELETE FROM execution_labels WHERE (namespace, key, value, create_time, execution) IN (
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-           json_extract(value, '$[3]'), json_extract(value, '$[4]') FROM json_each(?)
-)
-"""
-# What nobody runs, has run or has stored under a name is not kept.
-_DELETE_DEFINITIONS = """
-DELETE FROM definitions
-WHERE digest IN (SELECT value FROM json_each(?))
-  AND NOT EXISTS (SELECT 1 FROM executions WHERE definition_digest = digest)
-  AND NOT EXISTS (SELECT 1 FROM workflows WHERE version = digest)
-"""
-_OWNED = """
-SELECT json_group_array(json_array(pk, definition_digest, labels))
-FROM executions WHERE pk IN (SELECT value FROM json_each(?))
-"""
-_FIND_WORKFLOWS = """
-SELECT json_group_array(json_array(w.namespace, w.workflow_id, w.version, w.create_time))
-FROM json_each(?) AS k
-CROSS JOIN workflows AS w
-    ON w.namespace = json_extract(k.value, '$[0]') AND w.workflow_id = json_extract(k.value, '$[1]')
-    AND w.version = json_extract(k.value, '$[2]')
-"""
-_INSERT_WORKFLOWS = (
-    f"INSERT INTO workflows (namespace, workflow_id, version, create_time) SELECT {_columns(4)} FROM json_each(?)"
-)
-_UPSERT_NODES = f"""
-INSERT INTO node_runs (execution, node_id, state, attempt, start_time, end_time, branch, usage, error, output)
-SELECT {_columns(10)} FROM json_each(?) WHERE true
-ON CONFLICT DO UPDATE SET state = excluded.state, attempt = excluded.attempt, start_time = excluded.start_time,
-    end_time = excluded.end_time, branch = excluded.branch, usage = excluded.usage, error = excluded.error,
-    output = excluded.output
-"""
-_CANCEL_NODES = """
-UPDATE node_runs SET state = 'CANCELLED', end_time = max(v.time, coalesce(start_time, v.time))
-FROM (SELECT json_extract(value, '$[0]') AS pk, json_extract(value, '$[1]') AS time FROM json_each(?)) AS v
-WHERE node_runs.execution = v.pk AND node_runs.state = 'RUNNING'
-"""
-_INSERT_ENTRIES = f"""
-INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, message, metadata)
-SELECT {_columns(8)} FROM json_each(?)
-"""
-_INSERT_REQUESTS = f"INSERT INTO control_requests SELECT {_columns(4)} FROM json_each(?)"
+#: States in which nothing runs although not every node has finished.
+_CUTTING = frozenset({ExecutionState.FAILED, ExecutionState.STOPPED})
 
 
 class _Row:
@@ -170,7 +68,6 @@ class _Row:
 
     __slots__ = (
         "appended",
-        "cancel_time",
         "error",
         "input",
         "namespace",
@@ -181,10 +78,10 @@ class _Row:
         "pk",
         "ran_for",
         "request_digest",
-        "restarted",
         "runs",
         "status",
         "touched",
+        "unfinished",
     )
 
     def __init__(self, columns: Sequence[Any]) -> None:
@@ -202,31 +99,31 @@ class _Row:
         self.appended: list[NewLogEntry] = []
         self.output: str | None = None
         self.input: str | None = None
-        #: Whether nodes that had failed or were cut off before this batch begin anew.
-        self.restarted = False
-        #: Journal rows as they were handed in, for those who follow.
-        self.runs: list[NodeRun] = []
-        #: Journal rows to write, by node id.
+        #: Journal rows that have changed, by node id, and their columns.
+        self.runs: dict[str, NodeRun] = {}
         self.nodes: dict[str, list[Any]] = {}
-        #: When the rows that were RUNNING before this batch are cancelled; None: never.
-        self.cancel_time: int | None = None
+        #: Journal rows of before this batch that a change of state may touch, by node id.
+        self.unfinished: dict[str, NodeRun] = {}
+
+    def _journal(self) -> list[NodeRun]:
+        return list((self.unfinished | self.runs).values())
+
+    def _put(self, run: NodeRun) -> None:
+        self.runs[run.node_id] = run
+        self.nodes[run.node_id] = node_row(self.pk, run)
 
     def cancel(self, time: int) -> None:
         """Cancel the nodes that run now; those this batch starts later are not meant."""
-        if self.cancel_time is None:
-            self.cancel_time = time
-        for columns in self.nodes.values():
-            _, _, state, _, start_time, *_ = columns
-            if state is NodeState.RUNNING:
-                columns[2] = NodeState.CANCELLED
-                columns[5] = max(time, start_time or time)
+        for run in self._journal():
+            if run.state is NodeState.RUNNING:
+                self._put(replace(run, state=NodeState.CANCELLED, end_time=max(time, run.start_time or time)))
 
     def restart(self) -> None:
         """Let nodes that failed or were cut off begin anew."""
-        self.restarted = True
-        for columns in self.nodes.values():
-            if columns[2] in (NodeState.FAILED, NodeState.CANCELLED, NodeState.PENDING):
-                columns[2], columns[5], columns[8] = NodeState.PENDING, None, None
+        for run in self._journal():
+            if run.state in (NodeState.FAILED, NodeState.CANCELLED, NodeState.PENDING):
+                anew = replace(run, state=NodeState.PENDING, end_time=None, retry_time=None, error=None)
+                self._put(replace(anew, attempts_before=run.attempt))
 
 
 class Batch:
@@ -246,6 +143,8 @@ class Batch:
         self._new_requests: list[tuple[int, str, str, str]] = []
         self._labels: list[tuple[Any, ...]] = []
         self._deleted: list[_Row] = []
+        #: Digests of definitions that may have lost their last user.
+        self._unused: set[str] = set()
         self._workflows: dict[tuple[str, str, str], int] = {}
         self._new_workflows: list[tuple[str, str, str, int]] = []
         self._find(changes)
@@ -254,9 +153,9 @@ class Batch:
         keys = list({_key(change): None for change in changes if not isinstance(change, PutWorkflow)})
         puts = [_workflow_key(change) for change in changes if isinstance(change, PutWorkflow)]
         if puts:
-            for *key, create_time in self._one(_FIND_WORKFLOWS, puts):
+            for *key, create_time in self._one(sql.FIND_WORKFLOWS, puts):
                 self._workflows[key[0], key[1], key[2]] = create_time
-        for columns in self._one(_FIND, keys):
+        for columns in self._one(sql.FIND, keys):
             row = _Row(columns)
             self._rows[row.namespace, row.status.execution_id] = row
         wanted = [
@@ -265,11 +164,22 @@ class Batch:
             if isinstance(change, UpdateExecution) and change.request_id and (key := _key(change)) in self._rows
         ]
         if wanted:
-            for pk, request_id, action, status in self._one(_FIND_REQUESTS, wanted):
+            for pk, request_id, action, status in self._one(sql.FIND_REQUESTS, wanted):
                 self._requests[pk, request_id] = (action, status_of(orjson.loads(status)))
+        cutting = {
+            self._rows[key].pk: self._rows[key]
+            for change in changes
+            if isinstance(change, UpdateExecution)
+            and (change.restart or change.to_state in _CUTTING)
+            and (key := _key(change)) in self._rows
+        }
+        if cutting:
+            for pk, *columns in self._one(sql.FIND_UNFINISHED, list(cutting)):
+                run = node_of(columns, None)
+                cutting[pk].unfinished[run.node_id] = run
 
-    def _one(self, sql: str, parameter: object) -> list[Any]:
-        (text,) = self._db.execute(sql, (_json(parameter),)).fetchone()
+    def _one(self, statement: str, parameter: object) -> list[Any]:
+        (text,) = self._db.execute(statement, (_json(parameter),)).fetchone()
         rows: list[Any] = orjson.loads(text)
         return rows
 
@@ -289,7 +199,7 @@ class Batch:
         """What this batch does to each execution it changes, as after the whole batch."""
         deleted = [Commit(namespace=row.namespace, status=row.status, deleted=True) for row in self._deleted]
         return deleted + [
-            Commit(namespace=row.namespace, status=row.status, entries=row.appended, nodes=row.runs)
+            Commit(namespace=row.namespace, status=row.status, entries=row.appended, nodes=list(row.runs.values()))
             for row in self._rows.values()
             if row.touched
         ]
@@ -379,8 +289,8 @@ class Batch:
         self._entries.extend(entries)
         row.appended.extend(appended)
         row.nodes.update(nodes)
-        row.runs.extend(change.nodes)
-        if after.state.terminal and after.state is not ExecutionState.COMPLETED:
+        row.runs.update((node.node_id, node) for node in change.nodes)
+        if after.state in _CUTTING:
             row.cancel(change.time)
         if change.request_id:
             self._requests[row.pk, change.request_id] = (change.action, after)
@@ -423,19 +333,22 @@ class Batch:
             return
         pks = _json([row.pk for row in self._deleted])
         names = {row.pk: (row.namespace, row.status.create_time) for row in self._deleted}
-        owned = self._one(_OWNED, [row.pk for row in self._deleted])
+        owned = self._one(sql.OWNED, [row.pk for row in self._deleted])
         labels = [
             label for pk, _, text in owned for label in _label_rows(names[pk][0], orjson.loads(text), names[pk][1], pk)
         ]
         if labels:
-            self._db.execute(_DELETE_LABELS, (_json(labels),))
-        for sql in _DELETE:
-            self._db.execute(sql, (pks,))
-        digests = {digest for _, digest, _ in owned} - set(self._definitions)
-        self._db.execute(_DELETE_DEFINITIONS, (_json(sorted(digests)),))
+            self._db.execute(sql.DELETE_LABELS, (_json(labels),))
+        for statement in sql.DELETE:
+            self._db.execute(statement, (pks,))
+        self._unused.update(digest for _, digest, _ in owned)
+        # What this batch itself made of them.
         gone = set(names)
         self._entries = [columns for columns in self._entries if columns[0] not in gone]
         self._new_requests = [columns for columns in self._new_requests if columns[0] not in gone]
+        self._data = [columns for columns in self._data if columns[0] not in gone]
+        self._labels = [columns for columns in self._labels if columns[-1] not in gone]
+        self._unused.update(row.new[0] for row in self._deleted if row.new is not None)
 
     def write(self) -> None:
         """Write everything that was decided."""
@@ -443,24 +356,23 @@ class Batch:
         touched = [row for row in self._rows.values() if row.touched]
         new = [row for row in touched if row.new is not None]
         old = [row for row in touched if row.new is None]
-        for sql, rows in (
-            (_INSERT_DEFINITIONS, list(self._definitions.items())),
-            (_INSERT_EXECUTIONS, [_insert_row(row) for row in new]),
-            (_INSERT_DATA, self._data),
-            (_INSERT_LABELS, self._labels),
-            (_INSERT_WORKFLOWS, self._new_workflows),
-            (_UPDATE_EXECUTIONS, [_update_row(row) for row in old]),
-            (_UPDATE_OUTPUTS, [(row.pk, row.output) for row in touched if row.output is not None]),
-            (_UPDATE_INPUTS, [(row.pk, row.input) for row in touched if row.input is not None]),
-            # Before the rows this batch writes, some of which a later run may have started anew.
-            (_CANCEL_NODES, [(row.pk, row.cancel_time) for row in touched if row.cancel_time is not None]),
-            (_RESTART_NODES, [row.pk for row in touched if row.restarted]),
-            (_UPSERT_NODES, [columns for row in touched for columns in row.nodes.values()]),
-            (_INSERT_ENTRIES, self._entries),
-            (_INSERT_REQUESTS, self._new_requests),
+        for statement, rows in (
+            (sql.INSERT_DEFINITIONS, list(self._definitions.items())),
+            (sql.INSERT_EXECUTIONS, [_insert_row(row) for row in new]),
+            (sql.INSERT_DATA, self._data),
+            (sql.INSERT_LABELS, self._labels),
+            (sql.INSERT_WORKFLOWS, self._new_workflows),
+            (sql.SUPERSEDE_WORKFLOWS, list({key[:2]: key for key in self._new_workflows}.values())),
+            (sql.UPDATE_EXECUTIONS, [_update_row(row) for row in old]),
+            (sql.UPDATE_OUTPUTS, [(row.pk, row.output) for row in touched if row.output is not None]),
+            (sql.UPDATE_INPUTS, [(row.pk, row.input) for row in touched if row.input is not None]),
+            (sql.UPSERT_NODES, [columns for row in touched for columns in row.nodes.values()]),
+            (sql.INSERT_ENTRIES, self._entries),
+            (sql.INSERT_REQUESTS, self._new_requests),
+            (sql.DELETE_DEFINITIONS, sorted(self._unused)),
         ):
             if rows:
-                self._db.execute(sql, (_json(rows),))
+                self._db.execute(statement, (_json(rows),))
 
 
 def _moved(before: ExecutionStatus, change: UpdateExecution) -> ExecutionStatus:

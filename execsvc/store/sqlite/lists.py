@@ -25,22 +25,7 @@ SELECT json_group_array(json_array(namespace, execution_id, uid)) FROM (
 _WORKFLOW: Final = """
 SELECT w.version, w.create_time, d.definition
 FROM workflows AS w JOIN definitions AS d ON d.digest = w.version
-WHERE w.namespace = ? AND w.workflow_id = ? AND (? = '' OR w.version = ?)
-ORDER BY w.create_time DESC, w.version DESC LIMIT 1
-"""
-_VERSIONS: Final = """
-SELECT workflow_id, version, create_time FROM workflows
-WHERE namespace = ?1 AND workflow_id = ?2 AND (?3 IS NULL OR (create_time, version) < (?3, ?4))
-ORDER BY create_time DESC, version DESC LIMIT ?5
-"""
-_NEWEST: Final = """
-SELECT workflow_id, version, create_time FROM workflows AS w
-WHERE namespace = ?1 AND (?3 IS NULL OR (create_time, workflow_id) < (?3, ?4))
-  AND NOT EXISTS (
-    SELECT 1 FROM workflows AS n WHERE n.namespace = w.namespace AND n.workflow_id = w.workflow_id
-      AND (n.create_time, n.version) > (w.create_time, w.version)
-  )
-ORDER BY create_time DESC, workflow_id DESC LIMIT ?5
+WHERE w.namespace = ? AND w.workflow_id = ?
 """
 
 
@@ -147,7 +132,8 @@ def list_expired(db: sqlite3.Connection, before: int, limit: int) -> Sequence[tu
 
 def find_workflow(db: sqlite3.Connection, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
     """See ``Store.workflow``."""
-    row = db.execute(_WORKFLOW, (namespace, workflow_id, version, version)).fetchone()
+    which, arguments = (" AND w.version = ?", (version,)) if version else (" AND w.newest", ())
+    row = db.execute(_WORKFLOW + which, (namespace, workflow_id, *arguments)).fetchone()
     if row is None:
         raise WorkflowNotFound(workflow_id, version)
     return StoredWorkflow(workflow_id=workflow_id, version=row[0], create_time=row[1], definition=row[2].encode())
@@ -157,7 +143,24 @@ def list_workflows(
     db: sqlite3.Connection, namespace: str, workflow_id: str, after: tuple[int, str] | None, limit: int
 ) -> Sequence[StoredWorkflow]:
     """See ``Store.list_workflows``."""
-    time, name = after or (None, None)
-    sql = _VERSIONS if workflow_id else _NEWEST
-    rows = db.execute(sql, (namespace, workflow_id, time, name, limit)).fetchall()
+    sql, arguments = select_workflows(namespace, workflow_id, after, limit)
+    rows = db.execute(sql, arguments).fetchall()
     return [StoredWorkflow(workflow_id=row[0], version=row[1], create_time=row[2], definition=None) for row in rows]
+
+
+def select_workflows(
+    namespace: str, workflow_id: str, after: tuple[int, str] | None, limit: int
+) -> tuple[str, list[Any]]:
+    """Write the statement that lists workflows or the versions of one, and its arguments."""
+    which, last = ("workflow_id = ?", "version") if workflow_id else ("newest", "workflow_id")
+    arguments: list[Any] = [namespace, *([workflow_id] if workflow_id else [])]
+    where = f"namespace = ? AND {which}"
+    if after is not None:
+        where += f" AND (create_time, {last}) < (?, ?)"
+        arguments += after
+    arguments.append(limit)
+    sql = (
+        f"SELECT workflow_id, version, create_time FROM workflows WHERE {where} "
+        f"ORDER BY create_time DESC, {last} DESC LIMIT ?"
+    )
+    return sql, arguments

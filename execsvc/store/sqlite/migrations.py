@@ -113,11 +113,12 @@ def _first(db: Database) -> None:
             workflow_id TEXT NOT NULL,
             version TEXT NOT NULL,
             create_time INTEGER NOT NULL,
+            newest INTEGER NOT NULL,
             PRIMARY KEY (namespace, workflow_id, version)
         ) WITHOUT ROWID
         """
     )
-    db.execute("CREATE INDEX workflows_created ON workflows (namespace, create_time, workflow_id)")
+    db.execute("CREATE INDEX workflows_newest ON workflows (namespace, create_time, workflow_id) WHERE newest")
     db.execute("CREATE INDEX workflows_versions ON workflows (namespace, workflow_id, create_time, version)")
     db.execute("CREATE INDEX workflows_digest ON workflows (version)")
     db.execute("CREATE TABLE execution_data (execution INTEGER PRIMARY KEY, input TEXT NOT NULL, output TEXT)")
@@ -130,8 +131,10 @@ def _first(db: Database) -> None:
             node_id TEXT NOT NULL,
             state TEXT NOT NULL,
             attempt INTEGER NOT NULL,
+            attempts_before INTEGER NOT NULL,
             start_time INTEGER,
             end_time INTEGER,
+            retry_time INTEGER,
             branch TEXT,
             usage TEXT,
             error TEXT,

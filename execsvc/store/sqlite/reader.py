@@ -17,6 +17,7 @@ import orjson
 
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
+from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
 from execsvc.store.sqlite.rows import NODE_COLUMNS, STATUS_COLUMNS, entry_of, error_of, node_of, status_of
 
@@ -57,9 +58,11 @@ class Reader:
     Args:
         path: the file, already migrated.
         threads: reads of many rows that may run at once.
+        observer: told of reads that the database refused.
     """
 
-    def __init__(self, path: Path, *, threads: int = 2) -> None:
+    def __init__(self, path: Path, *, threads: int = 2, observer: StoreObserver | None = None) -> None:
+        self._observer = observer
         self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -96,7 +99,13 @@ class Reader:
         try:
             return await reading
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"the database cannot be read: {error}") from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StorageUnavailable:
+        failure = StorageUnavailable(f"the database cannot be read: {error}")
+        if self._observer is not None:
+            self._observer.read_failed(failure)
+        return failure
 
     def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Read a status on the calling thread: one seek, in microseconds, not worth a switch of threads."""
@@ -111,7 +120,7 @@ class Reader:
         try:
             return _found(self._inline, sql, namespace, execution_id)
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"the database cannot be read: {error}") from error
+            raise self._failed(error) from error
 
     async def execution(self, namespace: str, execution_id: str, *, full: bool) -> Execution:
         """Read a record."""

@@ -25,7 +25,7 @@ STATUS_COLUMNS = (
     "execution_id, uid, workflow_id, state, current_node, running_nodes, nodes_done, nodes_total, message, "
     "create_time, start_time, end_time, last_sequence, epoch"
 )
-NODE_COLUMNS = "node_id, state, attempt, start_time, end_time, branch, usage, error"
+NODE_COLUMNS = "node_id, state, attempt, attempts_before, start_time, end_time, retry_time, branch, usage, error"
 
 _LEVELS = {level.rank: level for level in LogLevel}
 
@@ -97,11 +97,13 @@ def node_of(row: Sequence[Any], output: str | None) -> NodeRun:
         node_id=row[0],
         state=NodeState(row[1]),
         attempt=row[2],
-        start_time=row[3],
-        end_time=row[4],
-        branch=row[5],
-        usage=usage_of(row[6]),
-        error=error_of(row[7]),
+        attempts_before=row[3],
+        start_time=row[4],
+        end_time=row[5],
+        retry_time=row[6],
+        branch=row[7],
+        usage=usage_of(row[8]),
+        error=error_of(row[9]),
         output=None if output is None else output.encode(),
     )
 
@@ -113,8 +115,10 @@ def node_row(execution: int, node: NodeRun) -> list[Any]:
         node.node_id,
         node.state,
         node.attempt,
+        node.attempts_before,
         node.start_time,
         node.end_time,
+        node.retry_time,
         node.branch,
         usage_text(node.usage),
         error_text(node.error),

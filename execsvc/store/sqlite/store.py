@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from execsvc.errors import StorageUnavailable
 from execsvc.model import Execution, ExecutionStatus, LogLevel, StoredWorkflow
 from execsvc.model.filters import Condition, Order
+from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import (
     Claim,
     Commit,
@@ -43,15 +44,17 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, lock: DatabaseLock, db: sqlite3.Connection, reader: Reader) -> None:
+    def __init__(
+        self, lock: DatabaseLock, db: sqlite3.Connection, reader: Reader, observer: StoreObserver | None = None
+    ) -> None:
         self._lock = lock
         self._db = db
         self._listeners: list[Listener] = []
         self._reader = reader
-        self._writer = Writer(db, asyncio.get_running_loop(), self._publish)
+        self._writer = Writer(db, asyncio.get_running_loop(), self._publish, observer)
 
     @classmethod
-    async def open(cls, path: str | Path) -> SqliteStore:
+    async def open(cls, path: str | Path, observer: StoreObserver | None = None) -> SqliteStore:
         """Open the database, making or migrating it first.
 
         Raises:
@@ -61,7 +64,7 @@ class SqliteStore:
         path, lock = _locked(Path(path))
         try:
             db = await asyncio.to_thread(_opened, path)
-            return cls(lock, db, Reader(path))
+            return cls(lock, db, Reader(path, observer=observer), observer)
         except (sqlite3.Error, StorageUnavailable) as error:
             lock.release()
             raise StorageUnavailable(f"cannot open {path}: {error}") from error

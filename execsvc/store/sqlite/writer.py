@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Final
 
 from execsvc.errors import StorageFull, StorageUnavailable
 from execsvc.model import ExecutionStatus
+from execsvc.store.observer import StoreObserver, batch_done
 from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
 from execsvc.store.sqlite.batch import Batch, Change, Outcome, weight
 
@@ -32,6 +34,8 @@ Done = Created | Updated | ExecutionStatus | WorkflowPut
 class _Waiting:
     change: Change
     future: asyncio.Future[Done]
+    #: Of ``perf_counter``.
+    handed_in: float
     outcome: Outcome | None = None
 
 
@@ -42,12 +46,20 @@ class Writer:
         db: connection in autocommit mode (``isolation_level=None``), used by this thread alone from now on.
         loop: event loop whose futures are resolved.
         publish: called on that loop after each commit.
+        observer: told on that loop of each batch.
     """
 
-    def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop, publish: Published) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        publish: Published,
+        observer: StoreObserver | None = None,
+    ) -> None:
         self._db = db
         self._loop = loop
         self._publish = publish
+        self._observer = observer
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         (self._next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
         #: Changes handed in and not answered yet. Changed on the loop alone.
@@ -67,7 +79,7 @@ class Writer:
             future.set_exception(StorageUnavailable("the database is closed"))
         else:
             self.backlog += 1
-            self._queue.put(_Waiting(change, future))
+            self._queue.put(_Waiting(change, future, perf_counter()))
         return future
 
     async def close(self) -> None:
@@ -95,9 +107,11 @@ class Writer:
                     break
                 batch.append(waiting)
                 size += weight(waiting.change)
+            started = perf_counter()
             changed = self._commit(batch)
+            duration = perf_counter() - started
             try:
-                self._loop.call_soon_threadsafe(self._deliver, batch, changed)
+                self._loop.call_soon_threadsafe(self._deliver, batch, changed, duration)
             except RuntimeError:
                 # The loop is closed: nobody waits any more, and what was committed stays committed.
                 return
@@ -130,7 +144,7 @@ class Writer:
         self._next_pk = work.next_pk
         return work.commits()
 
-    def _deliver(self, batch: list[_Waiting], changed: list[Commit]) -> None:
+    def _deliver(self, batch: list[_Waiting], changed: list[Commit], duration: float) -> None:
         self.backlog -= len(batch)
         for waiting in batch:
             outcome = waiting.outcome
@@ -143,6 +157,10 @@ class Writer:
                 waiting.future.set_result(outcome)
         if changed:
             self._publish(changed)
+        if self._observer is not None:
+            outcomes = ((waiting.change, waiting.outcome) for waiting in batch)
+            wait = perf_counter() - batch[0].handed_in
+            self._observer.batch_done(batch_done(outcomes, duration=duration, wait=wait))
 
 
 def _translated(error: Exception) -> Exception:

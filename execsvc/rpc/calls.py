@@ -1,0 +1,83 @@
+"""Counts calls of the API and times them, for whoever wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import grpc
+
+#: How a call ends that is given up by its client, or cut off when the server stops.
+_CANCELLED: Final = grpc.StatusCode.CANCELLED.name
+
+
+class MethodObserver(Protocol):
+    """Told of the calls of one method. Called on the event loop; must neither block nor raise."""
+
+    def began(self) -> None:
+        """A call begins."""
+        ...
+
+    def ended(self, code: str, seconds: float) -> None:
+        """A call has ended, with the name of its status code."""
+        ...
+
+
+class CallObserver(Protocol):
+    """Hands out an observer for each method of the API."""
+
+    def method(self, service: str, method: str, *, streaming: bool) -> MethodObserver:
+        """Answer the observer of a method; called once for each."""
+        ...
+
+
+def observed_unary(
+    behavior: Callable[[Any, Any], Awaitable[Any]], observer: MethodObserver
+) -> Callable[[Any, Any], Awaitable[Any]]:
+    """Have an observer told of each call."""
+
+    async def call(request: Any, context: Any) -> Any:
+        observer.began()
+        started, code = perf_counter(), _CANCELLED
+        try:
+            response = await behavior(request, context)
+            code = _code_of(context)
+            return response
+        except grpc.aio.AbortError:
+            code = _code_of(context)
+            raise
+        finally:
+            observer.ended(code, perf_counter() - started)
+
+    return call
+
+
+def observed_stream(
+    behavior: Callable[[Any, Any], AsyncIterator[Any]], observer: MethodObserver
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    """Have an observer told of each stream, once it ends."""
+
+    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+        observer.began()
+        started, code = perf_counter(), _CANCELLED
+        try:
+            # A stream that is given up must let go at once, not when it is collected.
+            async with aclosing(behavior(request, context)) as responses:  # type: ignore[type-var]
+                async for response in responses:
+                    yield response
+            code = _code_of(context)
+        except grpc.aio.AbortError:
+            code = _code_of(context)
+            raise
+        finally:
+            observer.ended(code, perf_counter() - started)
+
+    return call
+
+
+def _code_of(context: Any) -> str:
+    code = context.code()
+    # It has none unless a status was set or the call aborted.
+    return code.name if isinstance(code, grpc.StatusCode) else grpc.StatusCode.OK.name
