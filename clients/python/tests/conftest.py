@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from execsvc_client import AsyncExecutionClient, ExecutionClient, LogEntry, v1
+from execsvc_client import AsyncExecutionClient, ExecutionClient, v1
 
 FINAL = v1.ExecutionStatus(execution_id="e", state=v1.EXECUTION_STATE_COMPLETED, progress=1.0)
 
@@ -40,6 +40,10 @@ class Script:
     final: v1.ExecutionStatus | None = None
     #: One for each connection of StreamLogs, in order; later ones work.
     faults: deque[Fault] = field(default_factory=deque)
+    #: What each connection of WatchExecution sends, in order; one that has no final state then breaks.
+    watches: deque[list[v1.WatchExecutionResponse]] = field(default_factory=deque)
+    #: Ids of the executions that ListExecutions answers, and versions of the workflow that ListWorkflows does.
+    listed: list[str] = field(default_factory=list)
     #: By method: what the next calls do; None succeeds, anything else is called with the context and must abort.
     failures: dict[str, deque[Callable[[grpc.ServicerContext], None] | None]] = field(default_factory=dict)
     #: Every request with its method, oldest first.
@@ -125,6 +129,52 @@ class Servicer(v1.ExecutionServiceServicer, v1.WorkflowServiceServicer, v1.Serve
         end = start + request.page_size
         more = str(end) if end < len(self.script.entries) else ""
         return v1.ListLogsResponse(entries=self.script.entries[start:end], next_page_token=more)
+
+    def WatchExecution(self, request: v1.WatchExecutionRequest, context: Any) -> Iterator[v1.WatchExecutionResponse]:
+        self._enter("WatchExecution", request, context)
+        context.add_callback(self.script.ended.set)
+        context.add_callback(self._wake)
+        responses = self.script.watches.popleft() if self.script.watches else []
+        yield from responses
+        if responses and responses[-1].status.state >= v1.EXECUTION_STATE_COMPLETED:
+            return
+        if not self.script.watches:
+            # Nothing more happens.
+            with self.script.changed:
+                self.script.changed.wait_for(lambda: not context.is_active(), 30)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+
+    def ListExecutions(self, request: v1.ListExecutionsRequest, context: Any) -> v1.ListExecutionsResponse:
+        self._enter("ListExecutions", request, context)
+        names, token = self._page(request)
+        executions = [v1.Execution(status=v1.ExecutionStatus(execution_id=name), uid=f"u-{name}") for name in names]
+        return v1.ListExecutionsResponse(executions=executions, next_page_token=token)
+
+    def DeleteExecution(self, request: v1.DeleteExecutionRequest, context: Any) -> v1.DeleteExecutionResponse:
+        self._enter("DeleteExecution", request, context)
+        return v1.DeleteExecutionResponse()
+
+    def CreateWorkflow(self, request: v1.CreateWorkflowRequest, context: Any) -> v1.CreateWorkflowResponse:
+        self._enter("CreateWorkflow", request, context)
+        workflow = v1.Workflow(workflow_id=request.workflow_id, version="v1")
+        return v1.CreateWorkflowResponse(workflow=workflow, created=True)
+
+    def GetWorkflow(self, request: v1.GetWorkflowRequest, context: Any) -> v1.GetWorkflowResponse:
+        self._enter("GetWorkflow", request, context)
+        workflow = v1.Workflow(workflow_id=request.workflow_id, version=request.version or "newest")
+        workflow.definition.nodes.add(id="out").output.SetInParent()
+        return v1.GetWorkflowResponse(workflow=workflow)
+
+    def ListWorkflows(self, request: v1.ListWorkflowsRequest, context: Any) -> v1.ListWorkflowsResponse:
+        self._enter("ListWorkflows", request, context)
+        versions, token = self._page(request)
+        workflows = [v1.Workflow(workflow_id=request.workflow_id, version=version) for version in versions]
+        return v1.ListWorkflowsResponse(workflows=workflows, next_page_token=token)
+
+    def _page(self, request: v1.ListExecutionsRequest | v1.ListWorkflowsRequest) -> tuple[list[str], str]:
+        start = int(request.page_token or 0)
+        end = start + request.page_size
+        return self.script.listed[start:end], str(end) if end < len(self.script.listed) else ""
 
     def ValidateWorkflow(self, request: v1.ValidateWorkflowRequest, context: Any) -> v1.ValidateWorkflowResponse:
         self._enter("ValidateWorkflow", request, context)
@@ -280,18 +330,18 @@ class Driver:
             return await bound(*args, **kwargs)
         return await asyncio.to_thread(bound, *args, **kwargs)
 
-    async def next(self, stream: Any) -> LogEntry | None:
-        """Read one entry; None at the end."""
+    async def next(self, stream: Any) -> Any:
+        """Read one item; None at the end."""
         if self.kind == "async":
             return await anext(stream, None)
         return await asyncio.to_thread(next, stream, None)
 
-    async def read(self, stream: Any) -> list[LogEntry]:
+    async def read(self, stream: Any) -> list[Any]:
         """Read an iterator to its end."""
-        entries = []
-        while (entry := await self.next(stream)) is not None:
-            entries.append(entry)
-        return entries
+        items = []
+        while (item := await self.next(stream)) is not None:
+            items.append(item)
+        return items
 
     async def close_stream(self, stream: Any) -> None:
         if self.kind == "async":

@@ -18,6 +18,7 @@ from execsvc_client import (
     ExecutionClient,
     ExecutionState,
     InvalidArgument,
+    RetryPolicy,
     Unavailable,
     v1,
 )
@@ -44,6 +45,7 @@ async def test_execute_sends_everything_it_was_given(driver: Driver, server: Scr
         priority=5,
         timeout=timedelta(seconds=90),
         concurrency_key="k",
+        retry=RetryPolicy(max_attempts=4, initial_backoff=0.25, non_retryable=("LLM_BAD_OUTPUT",)),
         validate_only=True,
     )
 
@@ -60,6 +62,10 @@ async def test_execute_sends_everything_it_was_given(driver: Driver, server: Scr
     )
     expected.input.update({"n": 3, "deep": [{"x": None}]})
     expected.timeout.FromSeconds(90)
+    expected.retry.max_attempts, expected.retry.multiplier = 4, 2.0
+    expected.retry.initial_backoff.FromMilliseconds(250)
+    expected.retry.max_backoff.FromSeconds(60)
+    expected.retry.non_retryable.append("LLM_BAD_OUTPUT")
     assert request == expected
 
 
@@ -75,6 +81,28 @@ async def test_execute_repeats_with_the_same_generated_id(driver: Driver, server
     assert requests[0] == requests[1] == requests[2]
 
 
+async def test_a_stored_workflow_is_run_by_its_id_and_version_without_a_definition(
+    driver: Driver, server: ScriptedServer
+) -> None:
+    await driver.call("execute", None, {"n": 1}, workflow_id="orders", workflow_version="abc")
+    await driver.call("execute", input={"n": 1}, workflow_id="orders")
+
+    first, second = server.script.asked("Execute")
+    assert (first.workflow_id, first.workflow_version, second.workflow_version) == ("orders", "abc", "")
+    assert not first.HasField("definition")
+    assert not second.HasField("definition")
+    assert second.input["n"] == 1
+
+
+async def test_a_retry_policy_may_be_a_mapping_with_waits_as_text(driver: Driver, server: ScriptedServer) -> None:
+    await driver.call("execute", DEFINITION, retry={"max_attempts": 3, "initial_backoff": "200ms"})
+    with pytest.raises(InvalidArgument, match=r"retry\.attempts: unknown field"):
+        await driver.call("execute", DEFINITION, retry={"attempts": 3})
+
+    (request,) = server.script.asked("Execute")
+    assert (request.retry.max_attempts, request.retry.initial_backoff.nanos) == (3, 200_000_000)
+
+
 async def test_two_executions_get_two_ids(driver: Driver, server: ScriptedServer) -> None:
     first = await driver.call("execute", DEFINITION)
     second = await driver.call("execute", DEFINITION)
@@ -82,7 +110,7 @@ async def test_two_executions_get_two_ids(driver: Driver, server: ScriptedServer
     assert first.execution_id != second.execution_id
 
 
-@pytest.mark.parametrize("action", ["pause", "resume", "stop"])
+@pytest.mark.parametrize("action", ["pause", "resume", "stop", "retry"])
 async def test_control_repeats_with_the_same_request_id(driver: Driver, server: ScriptedServer, action: str) -> None:
     server.script.fail("Control", refuse)
 
@@ -95,9 +123,22 @@ async def test_control_repeats_with_the_same_request_id(driver: Driver, server: 
     assert (first.reason, first.expected_state) == ("because", v1.EXECUTION_STATE_RUNNING)
 
 
+async def test_retry_may_replace_the_input(driver: Driver, server: ScriptedServer) -> None:
+    await driver.call("retry", "e", "mended", input={"n": 5})
+    await driver.call("retry", "e", input={})
+    await driver.call("retry", "e")
+
+    replaced, emptied, kept = server.script.asked("Control")
+    assert (replaced.retry.input["n"], replaced.reason) == (5, "mended")
+    assert emptied.retry.HasField("input")
+    assert not kept.retry.HasField("input")
+    assert len({replaced.request_id, emptied.request_id, kept.request_id}) == 3
+
+
 @pytest.mark.parametrize(
     ("rpc", "method", "args"),
     [
+        ("GetWorkflow", "get_workflow", ("w",)),
         ("GetStatus", "status", ("e",)),
         ("GetExecution", "get", ("e",)),
         ("ValidateWorkflow", "validate", (DEFINITION,)),
@@ -113,6 +154,91 @@ async def test_grpc_itself_repeats_calls_that_change_nothing(
     await driver.call(method, *args)
 
     assert len(server.script.asked(rpc)) == 2
+
+
+@pytest.mark.parametrize(
+    ("rpc", "method"), [("ListExecutions", "list_executions"), ("ListWorkflows", "list_workflows")]
+)
+async def test_grpc_itself_repeats_the_pages_of_lists(
+    driver: Driver, server: ScriptedServer, rpc: str, method: str
+) -> None:
+    server.script.listed = ["a"]
+    server.script.fail(rpc, refuse)
+
+    assert len(await driver.read(getattr(driver.client, method)())) == 1
+    assert len(server.script.asked(rpc)) == 2
+
+
+async def test_delete_is_not_repeated_since_the_id_may_be_another_executions_by_then(
+    driver: Driver, server: ScriptedServer
+) -> None:
+    assert await driver.call("delete", "e") is None
+    server.script.fail("DeleteExecution", refuse)
+
+    with pytest.raises(Unavailable):
+        await driver.call("delete", "f")
+    assert [request.execution_id for request in server.script.asked("DeleteExecution")] == ["e", "f"]
+
+
+async def test_create_workflow_is_repeated_and_tells_the_version(driver: Driver, server: ScriptedServer) -> None:
+    server.script.fail("CreateWorkflow", refuse)
+
+    workflow = await driver.call("create_workflow", "orders", DEFINITION)
+
+    assert (workflow.workflow_id, workflow.version, workflow.created, workflow.definition) == (
+        "orders",
+        "v1",
+        True,
+        None,
+    )
+    first, second = server.script.asked("CreateWorkflow")
+    assert first == second
+    assert first.definition.nodes[0].id == "out"
+
+
+async def test_get_workflow_answers_its_definition(driver: Driver, server: ScriptedServer) -> None:
+    newest = await driver.call("get_workflow", "orders")
+    named = await driver.call("get_workflow", "orders", "abc")
+
+    assert (newest.version, named.version, newest.created) == ("newest", "abc", False)
+    assert newest.definition.nodes[0].id == "out"
+
+
+async def test_lists_read_every_page_with_the_same_arguments(driver: Driver, server: ScriptedServer) -> None:
+    server.script.listed = [f"x{n}" for n in range(7)]
+
+    executions = await driver.read(
+        driver.client.list_executions("state = FAILED", order_by="end_time desc", page_size=3)
+    )
+    workflows = await driver.read(driver.client.list_workflows("orders", page_size=4))
+
+    assert [execution.execution_id for execution in executions] == server.script.listed
+    assert (executions[0].nodes, executions[0].definition, executions[0].retry) == ({}, None, None)
+    assert [workflow.version for workflow in workflows] == server.script.listed
+    asked = server.script.asked("ListExecutions")
+    assert [request.page_token for request in asked] == ["", "3", "6"]
+    assert {(request.filter, request.order_by) for request in asked} == {("state = FAILED", "end_time desc")}
+    assert [request.page_token for request in server.script.asked("ListWorkflows")] == ["", "4"]
+
+
+async def test_a_list_asks_for_no_page_before_it_is_read(driver: Driver, server: ScriptedServer) -> None:
+    server.script.listed = [f"x{n}" for n in range(5)]
+    executions = driver.client.list_executions(page_size=2)
+    assert server.script.requests == []
+
+    for _ in range(2):
+        await driver.next(executions)
+
+    assert len(server.script.asked("ListExecutions")) == 1
+
+
+def test_the_policy_of_a_record_is_the_one_that_was_sent() -> None:
+    sent = RetryPolicy(max_attempts=4, initial_backoff=0.25, non_retryable=("X",))
+    raw = v1.RetryPolicy(max_attempts=4, non_retryable=["X"])
+    raw.initial_backoff.FromMilliseconds(250)
+
+    assert RetryPolicy.from_proto(raw) == sent
+    assert RetryPolicy.from_proto(v1.RetryPolicy()) == RetryPolicy()
 
 
 async def test_a_server_that_stays_unavailable_is_an_error_after_five_attempts(
@@ -298,7 +424,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     assert face(AsyncExecutionClient) == face(ExecutionClient)
 
 
-@pytest.mark.parametrize("name", [name for name in vars(ExecutionClient) if not name.startswith("_")])
+@pytest.mark.parametrize("name", [name for name in dir(ExecutionClient) if not name.startswith("_")])
 def test_both_clients_document_a_method_alike(name: str) -> None:
     def text(cls: type) -> str:
         words = (getattr(cls, name).__doc__ or "").replace("async ", "").replace("an async", "an")

@@ -13,6 +13,7 @@ NAMES = [
     "AlreadyExists",
     "AsyncExecutionClient",
     "AsyncLogStream",
+    "AsyncWatchStream",
     "Cancelled",
     "DeadlineExceeded",
     "DefinitionError",
@@ -38,30 +39,42 @@ NAMES = [
     "Problem",
     "Resource",
     "ResourceExhausted",
+    "RetryPolicy",
     "ServerInfo",
+    "Snapshot",
+    "TokenChunk",
     "TokenUsage",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "Violation",
+    "WatchStream",
+    "Workflow",
     "to_definition",
     "v1",
 ]
 
 METHODS = [
     "close",
+    "create_workflow",
+    "delete",
     "execute",
     "get",
+    "get_workflow",
+    "list_executions",
     "list_logs",
+    "list_workflows",
     "logs",
     "node_types",
     "pause",
     "resume",
+    "retry",
     "server_info",
     "status",
     "stop",
     "validate",
     "wait",
+    "watch",
 ]
 
 
@@ -78,7 +91,7 @@ def test_nothing_public_is_left_out_of_all() -> None:
 
 def test_the_clients_have_these_methods() -> None:
     for cls in (execsvc_client.AsyncExecutionClient, execsvc_client.ExecutionClient):
-        assert sorted(name for name in vars(cls) if not name.startswith("_")) == METHODS
+        assert sorted(name for name in dir(cls) if not name.startswith("_")) == METHODS
 
 
 def test_every_public_class_has_a_docstring() -> None:

@@ -32,18 +32,23 @@ from execsvc_client._models import (
     NodeRun,
     NodeState,
     NodeType,
+    RetryPolicy,
     ServerInfo,
     TokenUsage,
+    Workflow,
 )
+from execsvc_client._snapshots import Snapshot, TokenChunk
 from execsvc_client._status_details import Resource, Violation
 from execsvc_client._sync_client import ExecutionClient
 from execsvc_client._values import Problem
+from execsvc_client._watches import AsyncWatchStream, WatchStream
 
 __all__ = [
     "Aborted",
     "AlreadyExists",
     "AsyncExecutionClient",
     "AsyncLogStream",
+    "AsyncWatchStream",
     "Cancelled",
     "DeadlineExceeded",
     "DefinitionError",
@@ -69,12 +74,17 @@ __all__ = [
     "Problem",
     "Resource",
     "ResourceExhausted",
+    "RetryPolicy",
     "ServerInfo",
+    "Snapshot",
+    "TokenChunk",
     "TokenUsage",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "Violation",
+    "WatchStream",
+    "Workflow",
     "to_definition",
     "v1",
 ]

@@ -1,9 +1,9 @@
-"""The calls of the API as data: which method, which request, what the answer means. Both clients run these."""
+"""The calls about executions as data: which method, which request, what the answer means. Both clients run these."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -13,17 +13,19 @@ from execsvc_client import v1
 from execsvc_client._definition import DefinitionLike, to_definition
 from execsvc_client._errors import invalid
 from execsvc_client._fill import fill_message
-from execsvc_client._models import Execution, ExecutionState, ExecutionStatus, LogEntry, LogLevel, NodeType, ServerInfo
-from execsvc_client._values import Problem, Problems, plain_struct, plain_time
+from execsvc_client._models import Execution, ExecutionState, ExecutionStatus, LogEntry, LogLevel, RetryPolicy
+from execsvc_client._values import Problems
 
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 #: How much of an execution to answer; ``basic`` leaves out definition, input and outputs.
 View: TypeAlias = Literal["full", "basic"]
-Action: TypeAlias = Literal["pause", "resume", "stop"]
+Action: TypeAlias = Literal["pause", "resume", "stop", "retry"]
 #: Seconds, a timedelta, or text like ``"1.5s"``, ``"200ms"``, ``"2m"``, ``"1h"``.
 DurationLike: TypeAlias = float | timedelta | str
+#: A policy, its message, or its fields as a mapping, in which waits may be written like any duration.
+RetryLike: TypeAlias = RetryPolicy | v1.RetryPolicy | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,33 +42,37 @@ class Call(Generic[_T]):
 
 
 def execute(
-    definition: DefinitionLike,
+    definition: DefinitionLike | None,
     input: Mapping[str, Any] | None,
     *,
     execution_id: str,
     workflow_id: str,
+    workflow_version: str,
     labels: Mapping[str, str] | None,
     priority: int,
     timeout: DurationLike | None,
     concurrency_key: str,
+    retry: RetryLike | None,
     validate_only: bool,
 ) -> Call[ExecutionStatus]:
     """Return the call that starts an execution; ``execution_id`` makes it safe to repeat."""
-    request = v1.ExecuteRequest(definition=to_definition(definition))
+    request = v1.ExecuteRequest(definition=None if definition is None else to_definition(definition))
     fields = {
         "execution_id": execution_id,
         "workflow_id": workflow_id,
+        "workflow_version": workflow_version,
         "input": {} if input is None else input,
         "labels": labels,
         "priority": priority,
         "timeout": timeout,
         "concurrency_key": concurrency_key,
+        "retry": asdict(retry) if isinstance(retry, RetryPolicy) else retry,
         "validate_only": validate_only,
     }
     return Call(
         service="ExecutionService",
         method="Execute",
-        request=_filled(request, fields),
+        request=filled(request, fields),
         answer=lambda response: ExecutionStatus.from_proto(response.status),
         repeatable=True,
     )
@@ -77,7 +83,7 @@ def status(execution_id: str) -> Call[ExecutionStatus]:
     return Call(
         service="ExecutionService",
         method="GetStatus",
-        request=_filled(v1.GetStatusRequest(), {"execution_id": execution_id}),
+        request=filled(v1.GetStatusRequest(), {"execution_id": execution_id}),
         answer=lambda response: ExecutionStatus.from_proto(response.status),
     )
 
@@ -87,7 +93,7 @@ def get(execution_id: str, view: View) -> Call[Execution]:
     return Call(
         service="ExecutionService",
         method="GetExecution",
-        request=_filled(v1.GetExecutionRequest(), {"execution_id": execution_id, "view": view}),
+        request=filled(v1.GetExecutionRequest(), {"execution_id": execution_id, "view": view}),
         answer=lambda response: Execution.from_proto(response.execution),
     )
 
@@ -99,11 +105,16 @@ def control(
     reason: str,
     expected_state: ExecutionState | str | None,
     request_id: str,
+    input: Mapping[str, Any] | None = None,
 ) -> Call[ExecutionStatus]:
-    """Return the call that changes an execution's state; ``request_id`` makes it safe to repeat."""
+    """Return the call that changes an execution's state; ``request_id`` makes it safe to repeat.
+
+    Args:
+        input: with ``retry``: replaces the input.
+    """
     fields: dict[str, Any] = {
         "execution_id": execution_id,
-        action: {},
+        action: {} if input is None else {"input": input},
         "reason": reason,
         "expected_state": expected_state,
         "request_id": request_id,
@@ -111,24 +122,50 @@ def control(
     return Call(
         service="ExecutionService",
         method="Control",
-        request=_filled(v1.ControlRequest(), fields),
+        request=filled(v1.ControlRequest(), fields),
         answer=lambda response: ExecutionStatus.from_proto(response.status),
         repeatable=True,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage:
-    """One page of a log."""
+def delete(execution_id: str) -> Call[None]:
+    """Return the call that removes an execution.
 
-    entries: tuple[LogEntry, ...]
+    It is not repeated: where the first answer was lost, the id may be that of a new execution by now.
+    """
+    return Call(
+        service="ExecutionService",
+        method="DeleteExecution",
+        request=filled(v1.DeleteExecutionRequest(), {"execution_id": execution_id}),
+        answer=lambda response: None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[_T]):
+    """One page of a list."""
+
+    items: tuple[_T, ...]
     #: Asks for the next page; empty: this is the last.
     next_token: str
 
 
+def list_executions(filter: str, *, order_by: str, page_size: int, page_token: str) -> Call[Page[Execution]]:
+    """Return the call that asks for one page of executions."""
+    fields = {"filter": filter, "order_by": order_by, "page_size": page_size, "page_token": page_token}
+    return Call(
+        service="ExecutionService",
+        method="ListExecutions",
+        request=filled(v1.ListExecutionsRequest(), fields),
+        answer=lambda response: Page(
+            items=tuple(map(Execution.from_proto, response.executions)), next_token=response.next_page_token
+        ),
+    )
+
+
 def list_logs(
     execution_id: str, *, min_level: LogLevel | str | None, node_id: str, page_size: int, page_token: str
-) -> Call[LogPage]:
+) -> Call[Page[LogEntry]]:
     """Return the call that asks for one page of the log."""
     fields = {
         "execution_id": execution_id,
@@ -140,9 +177,9 @@ def list_logs(
     return Call(
         service="ExecutionService",
         method="ListLogs",
-        request=_filled(v1.ListLogsRequest(), fields),
-        answer=lambda response: LogPage(
-            entries=tuple(map(LogEntry.from_proto, response.entries)), next_token=response.next_page_token
+        request=filled(v1.ListLogsRequest(), fields),
+        answer=lambda response: Page(
+            items=tuple(map(LogEntry.from_proto, response.entries)), next_token=response.next_page_token
         ),
     )
 
@@ -165,7 +202,7 @@ def stream_logs(
         "node_id": node_id,
         "follow": follow,
     }
-    return _filled(v1.StreamLogsRequest(), fields)
+    return filled(v1.StreamLogsRequest(), fields)
 
 
 def await_end(execution_id: str) -> v1.StreamLogsRequest:
@@ -173,54 +210,13 @@ def await_end(execution_id: str) -> v1.StreamLogsRequest:
     return stream_logs(execution_id, after_sequence=0, tail=1, min_level=LogLevel.ERROR, node_id="", follow=True)
 
 
-def validate(definition: DefinitionLike) -> Call[list[Problem]]:
-    """Return the call that checks a definition."""
-    return Call(
-        service="WorkflowService",
-        method="ValidateWorkflow",
-        request=v1.ValidateWorkflowRequest(definition=to_definition(definition)),
-        answer=lambda response: [
-            Problem(path=problem.path, reason=problem.reason, message=problem.message) for problem in response.problems
-        ],
-    )
+def watch(execution_id: str, *, include_tokens: bool) -> v1.WatchExecutionRequest:
+    """Return the request that each connection of a watch sends."""
+    return filled(v1.WatchExecutionRequest(), {"execution_id": execution_id, "include_tokens": include_tokens})
 
 
-def node_types() -> Call[list[NodeType]]:
-    """Return the call that asks for the node types."""
-    return Call(
-        service="WorkflowService",
-        method="ListNodeTypes",
-        request=v1.ListNodeTypesRequest(),
-        answer=lambda response: [
-            NodeType(
-                name=kind.name,
-                description=kind.description,
-                config_schema=plain_struct(kind.config_schema),
-                effect=kind.effect,
-            )
-            for kind in response.node_types
-        ],
-    )
-
-
-def server_info() -> Call[ServerInfo]:
-    """Return the call that asks what the server is."""
-    return Call(
-        service="ServerService",
-        method="GetServerInfo",
-        request=v1.GetServerInfoRequest(),
-        answer=lambda response: ServerInfo(
-            version=response.version,
-            start_time=plain_time(response, "start_time"),
-            capabilities=tuple(response.capabilities),
-            draining=response.draining,
-            limits=response.limits,
-            raw=response,
-        ),
-    )
-
-
-def _filled(message: _M, fields: Mapping[str, Any]) -> _M:
+def filled(message: _M, fields: Mapping[str, Any]) -> _M:
+    """Return a request with these fields. Raises InvalidArgument with every problem."""
     problems = Problems()
     fill_message(message, fields, "", problems)
     if problems.found:

@@ -21,13 +21,16 @@ MAX_REQUEST_BYTES = 8 * 1024 * 1024
 #: Sent as ``authorization: Bearer …`` with every call; a function is asked anew for each call.
 Token: TypeAlias = str | Callable[[], str]
 
-#: Calls that change nothing. gRPC repeats them; Execute and Control are repeated by this client, which gives them ids.
+#: Calls that change nothing. gRPC repeats them; Execute and Control are repeated by this client, which gives them ids;
+#: so is CreateWorkflow, which a repeat does not change. DeleteExecution is not: see ``_calls.delete``.
 SAFE_METHODS = (
     ("execsvc.v1.ExecutionService", "GetStatus"),
     ("execsvc.v1.ExecutionService", "GetExecution"),
     ("execsvc.v1.ExecutionService", "ListLogs"),
     ("execsvc.v1.WorkflowService", "ValidateWorkflow"),
     ("execsvc.v1.WorkflowService", "ListNodeTypes"),
+    ("execsvc.v1.WorkflowService", "GetWorkflow"),
+    ("execsvc.v1.WorkflowService", "ListWorkflows"),
     ("execsvc.v1.ServerService", "GetServerInfo"),
 )
 

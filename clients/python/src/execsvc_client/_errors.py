@@ -75,7 +75,7 @@ class DefinitionError(InvalidArgument):
 
 
 class NotFound(ExecsvcError):
-    """There is no execution with this id, or it is not visible to this caller."""
+    """There is no execution or stored workflow with this id, or it is not visible to this caller."""
 
     default_code = "NOT_FOUND"
 

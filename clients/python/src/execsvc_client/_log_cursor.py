@@ -62,7 +62,7 @@ class LogCursor:
         self._reconnect.progress(advanced=self._upto > before or self._complete)
         self._settle()
 
-    def next_entry(self) -> LogEntry | None:
+    def next_item(self) -> LogEntry | None:
         """Hand out the next entry; None: read another response first, unless ``ended``."""
         if not self._waiting:
             return None

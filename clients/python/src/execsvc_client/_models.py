@@ -195,23 +195,52 @@ class NodeRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often, and how far apart, a failed attempt is repeated."""
+
+    #: Attempts in all, the first included: 1 to 100.
+    max_attempts: int = 1
+    #: Wait before the second attempt, seconds.
+    initial_backoff: float = 1.0
+    #: Factor from one wait to the next, at least 1.
+    multiplier: float = 2.0
+    #: Longest wait between two attempts, seconds.
+    max_backoff: float = 60.0
+    #: Error types that are never repeated, besides those that cannot succeed.
+    non_retryable: tuple[str, ...] = ()
+
+    @classmethod
+    def from_proto(cls, raw: v1.RetryPolicy) -> RetryPolicy:
+        """Return what a message says; what it leaves out has the standard value."""
+        standard = cls()
+        initial, longest = plain_duration(raw, "initial_backoff"), plain_duration(raw, "max_backoff")
+        return cls(
+            max_attempts=raw.max_attempts or standard.max_attempts,
+            initial_backoff=standard.initial_backoff if initial is None else initial.total_seconds(),
+            multiplier=raw.multiplier or standard.multiplier,
+            max_backoff=standard.max_backoff if longest is None else longest.total_seconds(),
+            non_retryable=tuple(raw.non_retryable),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """The whole record of an execution."""
+    """The record of an execution; in lists without nodes, definition, input and output."""
 
     status: ExecutionStatus
     #: Told apart from an earlier execution of the same id that was deleted.
     uid: str
     #: Content hash of the definition, lower-case hex.
     definition_digest: str
-    #: As it was sent; None in the basic view.
+    #: As it was sent; None in the basic view and in lists.
     definition: v1.WorkflowDefinition | None
-    #: As it was sent; None in the basic view.
+    #: As it was sent; None in the basic view and in lists.
     input: dict[str, Any] | None
-    #: The result. None until COMPLETED, and in the basic view.
+    #: The result. None until COMPLETED, in the basic view and in lists.
     output: Any
     #: Why it failed; None unless FAILED.
     error: ExecutionFailure | None
-    #: By node id, in the order of the definition.
+    #: By node id, in the order of the definition; empty in lists.
     nodes: Mapping[str, NodeRun]
     labels: Mapping[str, str]
     #: Higher runs first.
@@ -219,7 +248,9 @@ class Execution:
     #: Longest it may run, pauses not counted; None: no limit.
     timeout: timedelta | None
     concurrency_key: str
-    #: None where no model was called.
+    #: Of nodes with effects that say nothing of their own; None: failed attempts are not repeated.
+    retry: RetryPolicy | None
+    #: None where no model was called, and in lists.
     usage: TokenUsage | None
     raw: v1.Execution = field(repr=False, compare=False)
 
@@ -249,6 +280,7 @@ class Execution:
             priority=raw.priority,
             timeout=plain_duration(raw, "timeout"),
             concurrency_key=raw.concurrency_key,
+            retry=RetryPolicy.from_proto(raw.retry) if raw.HasField("retry") else None,
             usage=_usage(raw),
             raw=raw,
         )
@@ -296,6 +328,34 @@ class NodeType:
     config_schema: Mapping[str, Any]
     #: Whether it acts on the world outside.
     effect: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A version of a workflow that is stored on the server."""
+
+    workflow_id: str
+    #: Content hash of the definition, lower-case hex.
+    version: str
+    #: None in lists, and from ``create_workflow``.
+    definition: v1.WorkflowDefinition | None
+    #: When this version was stored first.
+    create_time: datetime
+    #: Whether the call that answered this has just stored it; False if the version was there before.
+    created: bool
+    raw: v1.Workflow = field(repr=False, compare=False)
+
+    @classmethod
+    def from_proto(cls, raw: v1.Workflow, *, created: bool = False) -> Workflow:
+        """Return what a message says."""
+        return cls(
+            workflow_id=raw.workflow_id,
+            version=raw.version,
+            definition=raw.definition if raw.HasField("definition") else None,
+            create_time=raw.create_time.ToDatetime(tzinfo=UTC),
+            created=created,
+            raw=raw,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

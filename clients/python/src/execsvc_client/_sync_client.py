@@ -1,29 +1,24 @@
-"""The client for plain threads: opens the channel, runs the calls of ``_calls``, waits between attempts."""
+"""The client for plain threads: executions, their logs and their history."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, TypeVar
-
-import grpc
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from execsvc_client import _calls, v1
-from execsvc_client._calls import Call, DurationLike, View
-from execsvc_client._channel import DEFAULT_TARGET, Settings, Token, make_stubs
+from execsvc_client._calls import DurationLike, RetryLike, View
 from execsvc_client._definition import DefinitionLike
-from execsvc_client._errors import Cancelled, DeadlineExceeded, from_rpc_error
+from execsvc_client._errors import DeadlineExceeded
 from execsvc_client._log_cursor import LogCursor
 from execsvc_client._logs import LogStream
-from execsvc_client._models import Execution, ExecutionState, ExecutionStatus, LogEntry, LogLevel, NodeType, ServerInfo
-from execsvc_client._retry import Reconnect, Retry
-from execsvc_client._values import Problem
+from execsvc_client._models import Execution, ExecutionState, ExecutionStatus, LogEntry, LogLevel
+from execsvc_client._sync_workflows import Workflows
+from execsvc_client._watch_cursor import WatchCursor
+from execsvc_client._watches import WatchStream
 
-_T = TypeVar("_T")
 
-
-class ExecutionClient:
+class ExecutionClient(Workflows):
     """Runs workflows on an execsvc server, follows and controls them. Safe to share between threads.
 
     Example:
@@ -36,84 +31,58 @@ class ExecutionClient:
     five times within ``call_timeout``; Execute and Control carry an id each, so that a repeat does nothing twice.
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_TARGET,
-        *,
-        credentials: grpc.ChannelCredentials | None = None,
-        token: Token | None = None,
-        call_timeout: float = 30.0,
-        reconnect_timeout: float | None = 300.0,
-        options: Sequence[tuple[str, Any]] = (),
-    ) -> None:
-        """Prepare a client; the connection is opened by the first call and again whenever it breaks.
-
-        Args:
-            target: host and port, or any other gRPC target such as ``unix:/run/execsvc.sock``.
-            credentials: for TLS, from ``grpc.ssl_channel_credentials``; None connects without.
-            token: sent as ``authorization: Bearer …``, or a function that returns it. Use it with TLS only.
-            call_timeout: seconds that one call may take, repeats included. Streams and ``wait`` have none.
-            reconnect_timeout: seconds that ``logs`` and ``wait`` go on trying to reach the server without hearing
-                from it; None: for ever.
-            options: gRPC channel arguments that replace the defaults of this client.
-        """
-        self._settings = Settings(
-            target=target,
-            credentials=credentials,
-            token=token,
-            call_timeout=call_timeout,
-            reconnect_timeout=reconnect_timeout,
-            options=options,
-        )
-        self._channel: grpc.Channel | None = None
-        self._stubs: dict[str, Any] = {}
-        self._closed = False
-        self._opening = threading.Lock()
-
     def execute(
         self,
-        definition: DefinitionLike,
+        definition: DefinitionLike | None = None,
         input: Mapping[str, Any] | None = None,
         *,
         execution_id: str | None = None,
         workflow_id: str = "",
+        workflow_version: str = "",
         labels: Mapping[str, str] | None = None,
         priority: int = 0,
         timeout: DurationLike | None = None,
         concurrency_key: str = "",
+        retry: RetryLike | None = None,
         validate_only: bool = False,
     ) -> ExecutionStatus:
         """Start an execution; returns once the server has it on disk.
 
         Args:
             definition: a ``v1.WorkflowDefinition``, its JSON form as a mapping or as text, or a ``pathlib.Path`` to a
-                JSON file; React Flow exports are taken as well.
+                JSON file; React Flow exports are taken as well. None: the one stored under ``workflow_id``.
             input: what the workflow is given. Numbers travel as doubles: an integer that a double cannot hold exactly
                 (beyond 2**53) is refused, send it as text.
             execution_id: your id, which makes the call idempotent: the same request again answers the execution that
                 is there. None makes one.
-            workflow_id: your id of the workflow, for history.
+            workflow_id: your id of the workflow, for history; without a definition the stored workflow to run.
+            workflow_version: which version of the stored workflow; empty: the newest.
             labels: names and values to find it by.
             priority: higher starts first, -1000 to 1000.
             timeout: the longest it may run, pauses not counted: seconds, a timedelta, or ``"90s"``. None: no limit.
             concurrency_key: executions with the same key share a limit.
+            retry: how failed attempts are repeated at nodes with effects that say nothing of their own: a
+                ``RetryPolicy`` or its fields as a mapping. None: they are not.
             validate_only: check everything, store nothing; the answer's state is then UNSPECIFIED.
 
         Raises:
             DefinitionError: the definition cannot be read; nothing was sent.
             InvalidArgument: with every problem in ``field_violations``.
+            NotFound: there is no such stored workflow.
             AlreadyExists: the id was used with another request.
-            ResourceExhausted: something is too large, or the queue is full.
+            ResourceExhausted: something is too large, or the queue is full; then with a ``retry_delay``.
         """
         call = _calls.execute(
             definition,
             input,
             execution_id=execution_id or self._settings.new_id(),
             workflow_id=workflow_id,
+            workflow_version=workflow_version,
             labels=labels,
             priority=priority,
             timeout=timeout,
             concurrency_key=concurrency_key,
+            retry=retry,
             validate_only=validate_only,
         )
         return self._run(call)
@@ -152,7 +121,7 @@ class ExecutionClient:
         deadline = self._settings.deadline(timeout)
         try:
             while True:
-                with self._stream(_calls.await_end(execution_id), deadline) as log:
+                with self._log(_calls.await_end(execution_id), deadline) as log:
                     for _ in log:
                         pass
                 execution = self._repeat(
@@ -206,7 +175,32 @@ class ExecutionClient:
             node_id=node_id,
             follow=follow,
         )
-        return self._stream(request, None)
+        return self._log(request, None)
+
+    def _log(self, request: v1.StreamLogsRequest, deadline: float | None) -> LogStream:
+        return LogStream(LogCursor(request, self._reconnect(deadline)), partial(self._connect, "StreamLogs"))
+
+    def watch(self, execution_id: str, *, include_tokens: bool = False) -> WatchStream:
+        """Return snapshots of an execution as an iterator that survives broken connections.
+
+        The first comes at once, then one after each change, the last in its final state. Changes that come faster
+        than they are read are joined. After a break it connects again by itself and begins with a fresh snapshot.
+
+        Example:
+            >>> with client.watch(execution_id) as watch:
+            ...     for snapshot in watch:
+            ...         print(f"{snapshot.status.progress:.0%}", *snapshot.changed)
+
+        Args:
+            execution_id: id of the execution.
+            include_tokens: also hand out what language models answer, piece by piece, from now on.
+
+        Raises:
+            NotFound: there is no such execution, or it was deleted.
+            Unavailable: the server was away for longer than ``reconnect_timeout``.
+        """
+        cursor = WatchCursor(_calls.watch(execution_id, include_tokens=include_tokens), self._reconnect(None))
+        return WatchStream(cursor, partial(self._connect, "WatchExecution"))
 
     def list_logs(
         self,
@@ -221,17 +215,30 @@ class ExecutionClient:
         Raises:
             NotFound: there is no such execution.
         """
-        token = ""
-        while True:
-            page = self._run(
-                _calls.list_logs(
-                    execution_id, min_level=min_level, node_id=node_id, page_size=page_size, page_token=token
-                )
-            )
-            yield from page.entries
-            token = page.next_token
-            if not token:
-                return
+        page = partial(_calls.list_logs, execution_id, min_level=min_level, node_id=node_id, page_size=page_size)
+        yield from self._paged(lambda token: page(page_token=token))
+
+    def list_executions(self, filter: str = "", *, order_by: str = "", page_size: int = 100) -> Iterator[Execution]:
+        """Yield executions, fetched page by page as they are read; without nodes, definition, input and output.
+
+        Executions that are added or deleted meanwhile shift nothing.
+
+        Example:
+            >>> for execution in client.list_executions('state = FAILED AND labels.team = "billing"'):
+            ...     print(execution.execution_id, execution.error)
+
+        Args:
+            filter: which ones, in the language of AIP-160 over ``state``, ``workflow_id``, ``execution_id``,
+                ``create_time``, ``start_time``, ``end_time``, ``priority`` and ``labels.KEY``; empty: all.
+            order_by: ``"create_time"`` or ``"end_time"``, with ``" desc"`` for the newest first; empty:
+                ``"create_time desc"``. By ``end_time`` only executions that have ended are answered.
+            page_size: how many to fetch at once, up to 1,000.
+
+        Raises:
+            InvalidArgument: the filter or the order cannot be read.
+        """
+        page = partial(_calls.list_executions, filter, order_by=order_by, page_size=page_size)
+        yield from self._paged(lambda token: page(page_token=token))
 
     def pause(
         self,
@@ -326,79 +333,49 @@ class ExecutionClient:
             )
         )
 
-    def validate(self, definition: DefinitionLike) -> list[Problem]:
-        """Return every problem of a definition, each with its path; an empty list means that Execute would take it.
+    def retry(
+        self,
+        execution_id: str,
+        reason: str = "",
+        *,
+        input: Mapping[str, Any] | None = None,
+        expected_state: ExecutionState | str | None = None,
+        request_id: str | None = None,
+    ) -> ExecutionStatus:
+        """Let an execution go on from what failed or was stopped; nodes that have finished keep their results.
+
+        Args:
+            execution_id: id of the execution.
+            reason: why, for the log.
+            input: replaces the input for nodes that have not finished; None: it stays.
+            expected_state: act only if this is the state.
+            request_id: a repeat with the same id answers as the first did. None makes one.
 
         Raises:
-            DefinitionError: the definition cannot even be sent.
+            FailedPrecondition: it is neither FAILED nor STOPPED.
+            InvalidArgument: the input does not fit the workflow.
+            ResourceExhausted: the queue is full.
+            Aborted: it is not in ``expected_state``.
+            NotFound: there is no such execution.
         """
-        return self._run(_calls.validate(definition))
-
-    def node_types(self) -> list[NodeType]:
-        """Return the node types that the server runs, with the JSON Schema of each config."""
-        return self._run(_calls.node_types())
-
-    def server_info(self) -> ServerInfo:
-        """Return the server's version, limits and capabilities."""
-        return self._run(_calls.server_info())
-
-    def close(self) -> None:
-        """Close the connection; calls still under way end with ``Cancelled``. May be called again."""
-        with self._opening:
-            self._closed = True
-        if self._channel is not None:
-            self._channel.close()
-
-    def __enter__(self) -> ExecutionClient:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _run(self, call: Call[_T]) -> _T:
-        settings = self._settings
-        deadline = settings.timing.clock() + settings.call_timeout
-        return self._repeat(call, Retry(settings.timing, repeatable=call.repeatable, deadline=deadline))
-
-    def _repeat(self, call: Call[_T], policy: Retry | Reconnect) -> _T:
-        while True:
-            method = getattr(self._open()[call.service], call.method)
-            try:
-                response = method(call.request, timeout=policy.call_timeout(), metadata=self._settings.metadata())
-            except grpc.RpcError as error:
-                delay = policy.delay_after(from_rpc_error(error))
-            else:
-                return call.answer(response)
-            self._settings.timing.sleep(delay)
-
-    def _stream(self, request: v1.StreamLogsRequest, deadline: float | None) -> LogStream:
-        return LogStream(LogCursor(request, self._reconnect(deadline)), self._connect)
-
-    def _reconnect(self, deadline: float | None, call_timeout: float | None = None) -> Reconnect:
-        return Reconnect(
-            self._settings.timing,
-            give_up_after=self._settings.reconnect_timeout,
-            deadline=deadline,
-            call_timeout=call_timeout,
+        return self._run(
+            _calls.control(
+                execution_id,
+                "retry",
+                reason=reason,
+                expected_state=expected_state,
+                request_id=request_id or self._settings.new_id(),
+                input=input,
+            )
         )
 
-    def _connect(self, request: v1.StreamLogsRequest, timeout: float | None) -> Any:
-        stub = self._open()["ExecutionService"]
-        return stub.StreamLogs(request, timeout=timeout, metadata=self._settings.metadata())
+    def delete(self, execution_id: str) -> None:
+        """Remove an execution that has ended, with its journal and its log; its id may be used again.
 
-    def _open(self) -> dict[str, Any]:
-        """Return the stubs, on a channel opened by the first call."""
-        with self._opening:
-            if self._closed:
-                raise Cancelled("the client is closed")
-            if self._channel is None:
-                settings = self._settings
-                options = settings.channel_options()
-                if settings.credentials is None:
-                    self._channel = grpc.insecure_channel(settings.target, options)
-                else:
-                    self._channel = grpc.secure_channel(settings.target, settings.credentials, options)
-                self._stubs = make_stubs(self._channel)
-            return self._stubs
+        Not repeated by itself: where ``Unavailable`` is raised it may have taken effect.
+
+        Raises:
+            FailedPrecondition: it has not ended.
+            NotFound: there is no such execution.
+        """
+        self._run(_calls.delete(execution_id))
