@@ -53,7 +53,10 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         )
         async with aclosing(parts):
             async for part in parts:
-                yield responses.log_response(part)
+                response = responses.log_response(part)
+                # While the client does not read, the response is all that is kept.
+                del part
+                yield response
 
     async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
         """See the proto."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,12 @@ from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
 from execsvc.store import LogPage, Store
 
-#: Entries read from the store at once.
-READ: Final = 500
-#: Bytes of messages in one response, about.
-PART_BYTES: Final = 512 * 1024
+#: Entries in one response of a stream, and bytes of their messages, about. A stream whose client does not read holds
+#: one response, and there may be thousands of those.
+PART_ENTRIES: Final = 100
+PART_BYTES: Final = 64 * 1024
+#: Bytes of messages in one page.
+PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
 HEARTBEAT: Final = 5.0
 DEFAULT_PAGE: Final = 100
@@ -69,6 +71,7 @@ class Logs:
             loop = asyncio.get_running_loop()
             # When the last part went out; None before the first.
             told: float | None = None
+            limit = PART_ENTRIES
             while True:
                 changed.clear()
                 page = None if told is None else _recent(watch, cursor, filter)
@@ -77,10 +80,14 @@ class Logs:
                         namespace,
                         execution_id,
                         after=cursor,
-                        limit=READ,
+                        limit=limit,
+                        max_bytes=PART_BYTES,
                         min_level=filter.min_level,
                         node_id=filter.node_id,
                     )
+                    # Where messages are long, those that would be left out are not even read.
+                    cut = len(page.entries) < limit and page.cursor < page.status.last_sequence
+                    limit = min(PART_ENTRIES, 2 * (len(page.entries) if cut else limit))
                 status = page.status
                 if uid is None and cursor > status.last_sequence:
                     raise CursorOutOfRange(execution_id=execution_id, cursor=cursor, first=1, last=status.last_sequence)
@@ -93,11 +100,11 @@ class Logs:
                 # heartbeat, which is due however much happens that the filter leaves out.
                 if page.entries or ended or told is None or loop.time() - told >= self._heartbeat:
                     told = loop.time()
-                    *parts, (entries, end) = list(_parts(page.entries, cursor)) or [((), cursor)]
-                    for some, until in parts:
-                        yield LogPart(entries=some, last_sequence=until)
                     final = status if ended and status.state.terminal else None
-                    yield LogPart(entries=entries, last_sequence=end, final=final)
+                    part = [LogPart(entries=page.entries, last_sequence=cursor, final=final)]
+                    # While the client does not read, nothing else holds on to the entries.
+                    page = None
+                    yield part.pop()
                 if ended:
                     return
                 if cursor < status.last_sequence:
@@ -125,13 +132,18 @@ class Logs:
         tokens = PageToken("logs", execution_id, filter.min_level, filter.node_id)
         after, uid = tokens.read(token, (int, str)) or (0, "")
         page = await self._store.log_page(
-            namespace, execution_id, after=after, limit=limit, min_level=filter.min_level, node_id=filter.node_id
+            namespace,
+            execution_id,
+            after=after,
+            limit=limit,
+            max_bytes=PAGE_BYTES,
+            min_level=filter.min_level,
+            node_id=filter.node_id,
         )
         if uid and uid != page.status.uid:
             raise stale_token("it belongs to an execution that was deleted")
-        entries, cursor = next(_parts(page.entries, page.cursor), ((), page.cursor))
-        more = cursor < page.status.last_sequence
-        return entries, tokens.make(cursor, page.status.uid) if more else ""
+        more = page.cursor < page.status.last_sequence
+        return page.entries, tokens.make(page.cursor, page.status.uid) if more else ""
 
 
 def _recent(watch: Watch, cursor: int, filter: LogFilter) -> LogPage | None:
@@ -140,20 +152,16 @@ def _recent(watch: Watch, cursor: int, filter: LogFilter) -> LogPage | None:
     if entries is None or watch.status is None:
         return None
     lowest = filter.min_level.rank
-    wanted = tuple(entry for entry in entries if entry.level.rank >= lowest and filter.node_id in ("", entry.node_id))
-    return LogPage(entries=wanted, cursor=watch.status.last_sequence, status=watch.status)
-
-
-def _parts(entries: Sequence[LogEntry], cursor: int) -> Iterator[tuple[Sequence[LogEntry], int]]:
-    """Cut entries into parts of about PART_BYTES, each with the cursor after it."""
-    start, size = 0, 0
-    for index, entry in enumerate(entries):
-        size += len(entry.message) + 64
-        if size >= PART_BYTES and index + 1 < len(entries):
-            yield entries[start : index + 1], entry.sequence
-            start, size = index + 1, 0
-    if start < len(entries):
-        yield entries[start:], cursor
+    wanted: list[LogEntry] = []
+    size, cursor = 0, watch.status.last_sequence
+    for entry in entries:
+        if entry.level.rank >= lowest and filter.node_id in ("", entry.node_id):
+            wanted.append(entry)
+            size += len(entry.message)
+            if len(wanted) == PART_ENTRIES or size >= PART_BYTES:
+                cursor = entry.sequence
+                break
+    return LogPage(entries=tuple(wanted), cursor=cursor, status=watch.status)
 
 
 def _check_stream(execution_id: str, after: int, tail: int, filter: LogFilter) -> None:

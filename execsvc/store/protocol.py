@@ -294,10 +294,15 @@ class Store(Protocol):
         *,
         after: int,
         limit: int,
+        max_bytes: int | None = None,
         min_level: LogLevel = LogLevel.DEBUG,
         node_id: str = "",
     ) -> LogPage:
-        """Read up to ``limit`` entries after the sequence ``after``. Raises ExecutionNotFound."""
+        """Read up to ``limit`` entries after the sequence ``after``. Raises ExecutionNotFound.
+
+        Args:
+            max_bytes: end with the entry whose message brings them to so many bytes together; None: no such end.
+        """
         ...
 
     async def log_tail(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -175,7 +175,15 @@ class Reader:
         return await self._in_thread(read)
 
     async def log_page(
-        self, namespace: str, execution_id: str, *, after: int, limit: int, min_level: LogLevel, node_id: str
+        self,
+        namespace: str,
+        execution_id: str,
+        *,
+        after: int,
+        limit: int,
+        max_bytes: int | None,
+        min_level: LogLevel,
+        node_id: str,
     ) -> LogPage:
         """Read part of a log."""
 
@@ -186,9 +194,12 @@ class Reader:
                 return LogPage(entries=(), cursor=after, status=status)
             arguments = (pk, after, min_level.rank, node_id, node_id, limit)
             (text,) = db.execute(_ENTRIES, arguments).fetchone()
-            entries = tuple(entry_of(row) for row in orjson.loads(text))
-            cursor = entries[-1].sequence if len(entries) == limit else status.last_sequence
-            return LogPage(entries=entries, cursor=cursor, status=status)
+            rows = orjson.loads(text)
+            entries = tuple(entry_of(row) for row in (rows if max_bytes is None else _within(rows, max_bytes)))
+            whole = len(entries) == len(rows) < limit
+            return LogPage(
+                entries=entries, cursor=status.last_sequence if whole else entries[-1].sequence, status=status
+            )
 
         return await self._in_thread(read)
 
@@ -229,6 +240,16 @@ class Reader:
         self._pool.shutdown(wait=True)
         for db in self._connections:
             db.close()
+
+
+def _within(entries: Iterable[list[Any]], max_bytes: int) -> Iterator[list[Any]]:
+    """Answer rows of log entries up to the one whose message brings them to so many bytes."""
+    size = 0
+    for row in entries:
+        yield row
+        size += len(row[5])
+        if size >= max_bytes:
+            return
 
 
 def _found(db: sqlite3.Connection, sql: str, namespace: str, execution_id: str) -> Any:

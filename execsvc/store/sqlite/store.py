@@ -136,12 +136,19 @@ class SqliteStore:
         *,
         after: int,
         limit: int,
+        max_bytes: int | None = None,
         min_level: LogLevel = LogLevel.DEBUG,
         node_id: str = "",
     ) -> LogPage:
         """See ``Store.log_page``."""
         return await self._reader.log_page(
-            namespace, execution_id, after=after, limit=limit, min_level=min_level, node_id=node_id
+            namespace,
+            execution_id,
+            after=after,
+            limit=limit,
+            max_bytes=max_bytes,
+            min_level=min_level,
+            node_id=node_id,
         )
 
     async def log_tail(

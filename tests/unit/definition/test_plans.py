@@ -18,7 +18,6 @@ from execsvc.definition import (
     Scope,
     TransformConfig,
     format_duration,
-    RetryPolicy,
     load_plan,
     parse_definition,
     parse_duration,

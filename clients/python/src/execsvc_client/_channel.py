@@ -27,6 +27,7 @@ SAFE_METHODS = (
     ("execsvc.v1.ExecutionService", "GetStatus"),
     ("execsvc.v1.ExecutionService", "GetExecution"),
     ("execsvc.v1.ExecutionService", "ListLogs"),
+    ("execsvc.v1.ExecutionService", "ListExecutions"),
     ("execsvc.v1.WorkflowService", "ValidateWorkflow"),
     ("execsvc.v1.WorkflowService", "ListNodeTypes"),
     ("execsvc.v1.WorkflowService", "GetWorkflow"),

@@ -1,0 +1,43 @@
+"""The stores that the conformance suite runs on, and what each of them can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from execsvc.store import SqliteStore, Store
+
+
+class Capability(StrEnum):
+    """What not every store need offer."""
+
+    #: What was acknowledged is there after the store was closed and opened again.
+    DURABLE = "durable"
+
+
+class Backend(Protocol):
+    """A place where one test keeps its data."""
+
+    capabilities: ClassVar[frozenset[Capability]]
+
+    async def open(self) -> Store:
+        """Open the data; again and again the same, each time after the store before was closed."""
+        ...
+
+
+class SqliteBackend:
+    """One file."""
+
+    capabilities: ClassVar = frozenset({Capability.DURABLE})
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "execsvc.db"
+
+    async def open(self) -> Store:
+        return await SqliteStore.open(self._path)
+
+
+#: By name; each is given a directory of its own.
+BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": SqliteBackend}

@@ -1,0 +1,1 @@
+"""The command line, servers and examples as processes."""

@@ -1,0 +1,98 @@
+"""A real server in the test's own event loop: real gRPC on a free port, a real SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from execsvc import app
+from execsvc.app import Settings
+from execsvc.service import Changes
+from execsvc_client import AsyncExecutionClient, v1
+from tests.support.nodes import Gates, types_and_executors
+
+
+class StartServer:
+    """Starts servers on one database, one after the other, and connects to them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        #: Where the last one listens, and how many executions it took up from before.
+        self.address = ""
+        self.recovered = 0
+
+    @asynccontextmanager
+    async def __call__(self, **changes: Any) -> AsyncIterator[AsyncExecutionClient]:
+        async with app.running(replace(self.settings, **changes)) as server:
+            self.address, self.recovered = server.address, server.recovered
+            async with AsyncExecutionClient(server.address) as client:
+                yield client
+
+
+class Stubs:
+    """Generated stubs, for requests that the client would not send. Every request is an argument, message or bytes."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.executions = v1.ExecutionServiceStub(channel)
+        self.workflows = v1.WorkflowServiceStub(channel)
+        self.server = v1.ServerServiceStub(channel)
+
+
+@pytest.fixture
+def gates() -> Gates:
+    """Opens and counts the ``gate`` nodes of this test."""
+    return Gates()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, gates: Gates) -> Settings:
+    """What servers of this test start with."""
+    node_types, executors = types_and_executors(gates)
+    return Settings(
+        address="127.0.0.1:0",
+        database=tmp_path / "execsvc.db",
+        grace=0.5,
+        heartbeat=0.2,
+        node_types=node_types,
+        executors=executors,
+    )
+
+
+@pytest.fixture
+def start_server(settings: Settings) -> StartServer:
+    """Start a server on the test's database and connect to it; may be called again after the first has ended."""
+    return StartServer(settings)
+
+
+@pytest.fixture
+async def client(start_server: StartServer) -> AsyncIterator[AsyncExecutionClient]:
+    """A client of a server with the usual settings."""
+    async with start_server() as connected:
+        yield connected
+
+
+@pytest.fixture
+async def stubs(client: AsyncExecutionClient, start_server: StartServer) -> AsyncIterator[Stubs]:
+    """Stubs for the server of ``client``."""
+    async with grpc.aio.insecure_channel(start_server.address, [("grpc.max_send_message_length", -1)]) as channel:
+        yield Stubs(channel)
+
+
+@pytest.fixture
+def changes(monkeypatch: pytest.MonkeyPatch) -> list[Changes]:
+    """The change feeds of the servers started after this, oldest first."""
+    made: list[Changes] = []
+
+    def make() -> Changes:
+        made.append(Changes())
+        return made[-1]
+
+    monkeypatch.setattr(app, "Changes", make)
+    return made

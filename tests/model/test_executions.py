@@ -1,0 +1,350 @@
+"""Random histories of executions on a real server never differ from the model; 10,000 steps with EXECSVC_NIGHTLY=1."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from execsvc.model import MOVES, ControlAction, ExecutionState, NodeState
+from execsvc_client import v1
+from tests.chaos.evidence import STATE_OF
+from tests.model.driver import Driver, journal_of, state_of
+from tests.model.expected import SHAPES, Execution, World
+from tests.model.nodes import refusal
+
+NIGHTLY: Final = os.environ.get("EXECSVC_NIGHTLY") == "1"
+STEPS: Final = 50 if NIGHTLY else 25
+EXAMPLES: Final = 230 if NIGHTLY else 8
+#: Seconds after which a server that has not come to where the model is will not come there any more.
+PATIENCE: Final = 10.0
+
+IDS = st.sampled_from(["e0", "e1", "e2", "e3", "e4"])
+ACTIONS = st.sampled_from(list(ControlAction))
+#: Empty: none. So few that they repeat.
+REQUEST_IDS = st.sampled_from(["", "", "", "r1", "r2"])
+EXPECTED = st.one_of(st.none(), st.none(), st.sampled_from(list(ExecutionState)))
+OUTCOMES = st.sampled_from(["yes", "no", "yes", "fails", "fails", "fails for good"])
+
+#: An operation: what it does to a model, and what it does to the server.
+Op = tuple[Callable[[World], set[str]], Callable[[], Awaitable[str]]]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was last seen of an execution."""
+
+    uid: str
+    progress: float
+    log: list[v1.LogEntry]
+
+
+class Executions(RuleBasedStateMachine):
+    """Drives a server and a model side by side."""
+
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.driver = Driver()
+        self.world = World()
+        self.seen: dict[str, Seen] = {}
+
+    def teardown(self) -> None:
+        self.driver.close()
+
+    # Operations
+
+    def _execute(self, execution_id: str, shape: str, priority: int, number: int) -> Op:
+        given: dict[str, Any] = {"shape": shape, "priority": priority, "number": number}
+        return (
+            lambda world: {world.execute(execution_id, **given)},
+            lambda: self.driver.execute(execution_id, **given),
+        )
+
+    def _control(
+        self, execution_id: str, action: ControlAction, request_id: str = "", expected: ExecutionState | None = None
+    ) -> Op:
+        given: dict[str, Any] = {"request_id": request_id, "expected": expected}
+        return (
+            lambda world: world.control(execution_id, action, **given),
+            lambda: self.driver.control(execution_id, action, **given),
+        )
+
+    def _delete(self, execution_id: str) -> Op:
+        return lambda world: {world.delete(execution_id)}, lambda: self.driver.delete(execution_id)
+
+    def _outcome(self, execution_id: str, name: str, outcome: str) -> Op:
+        def expect(world: World) -> set[str]:
+            execution = world.executions.get(execution_id)
+            if execution is None or name not in execution.under_way:
+                # It was cut off before the outcome came.
+                return {""}
+            if outcome.startswith("fails"):
+                world.fail(execution_id, name, retryable=outcome == "fails")
+            else:
+                world.complete(execution_id, name, outcome)
+            return {""}
+
+        async def act() -> str:
+            failure = refusal(retryable=outcome == "fails")
+            self.driver.told.end((execution_id, name), failure if outcome.startswith("fails") else outcome)
+            return ""
+
+        return expect, act
+
+    # Rules
+
+    @initialize(shapes=st.lists(st.sampled_from(sorted(SHAPES)), min_size=1, max_size=3))
+    def some_executions(self, shapes: list[str]) -> None:
+        for number, shape in enumerate(shapes):
+            self._do(self._execute(f"e{number}", shape, 0, 1))
+
+    @rule(
+        execution_id=IDS,
+        shape=st.sampled_from(sorted(SHAPES)),
+        priority=st.integers(0, 1),
+        number=st.sampled_from([1, 1, 2]),
+    )
+    def execute(self, execution_id: str, shape: str, priority: int, number: int) -> None:
+        self._do(self._execute(execution_id, shape, priority, number))
+
+    @precondition(lambda self: self.world.executions)
+    @rule(data=st.data())
+    def execute_again(self, data: st.DataObject) -> None:
+        execution_id = data.draw(st.sampled_from(sorted(self.world.executions)))
+        known = self.world.executions[execution_id]
+        self._do(self._execute(execution_id, known.shape, known.priority, known.number))
+
+    @rule(execution_id=IDS, action=ACTIONS, request_id=REQUEST_IDS, expected=EXPECTED)
+    def control(
+        self, execution_id: str, action: ControlAction, request_id: str, expected: ExecutionState | None
+    ) -> None:
+        self._do(self._control(execution_id, action, request_id, expected))
+
+    @precondition(lambda self: self.world.executions)
+    @rule(data=st.data())
+    def control_as_allowed(self, data: st.DataObject) -> None:
+        execution_id = data.draw(st.sampled_from(sorted(self.world.executions)))
+        self._do(self._control(execution_id, data.draw(st.sampled_from(self._allowed(execution_id)))))
+
+    @rule(execution_id=IDS)
+    def delete(self, execution_id: str) -> None:
+        self._do(self._delete(execution_id))
+
+    @precondition(lambda self: self._under_way())
+    @rule(data=st.data(), outcome=OUTCOMES)
+    def end_an_attempt(self, data: st.DataObject, outcome: str) -> None:
+        self._do(self._outcome(*data.draw(st.sampled_from(self._under_way())), outcome))
+
+    @precondition(lambda self: self.world.executions)
+    @rule(data=st.data())
+    def race(self, data: st.DataObject) -> None:
+        """Two things happen to one execution at once."""
+        execution_id = data.draw(st.sampled_from(sorted(self.world.executions)))
+        actions = st.one_of(ACTIONS, st.sampled_from(self._allowed(execution_id)))
+        choices = [actions.map(lambda action: self._control(execution_id, action))]
+        choices.append(st.just(self._delete(execution_id)))
+        mine = [name for of, name in self._under_way() if of == execution_id]
+        if mine:
+            choices.append(st.builds(self._outcome, st.just(execution_id), st.sampled_from(mine), OUTCOMES))
+        self._race([data.draw(st.one_of(choices)), data.draw(st.one_of(choices))])
+
+    @rule()
+    def restart(self) -> None:
+        self.driver.run(self.driver.restart())
+        self.world.restart()
+        self.world.advance()
+        self._settle([self.world])
+
+    def _allowed(self, execution_id: str) -> list[ControlAction]:
+        match self.world.executions[execution_id].state:
+            case ExecutionState.PENDING:
+                return [ControlAction.STOP]
+            case ExecutionState.RUNNING:
+                return [ControlAction.PAUSE, ControlAction.PAUSE, ControlAction.STOP]
+            case ExecutionState.PAUSED:
+                return [ControlAction.RESUME, ControlAction.RESUME, ControlAction.STOP]
+        return [ControlAction.RETRY]
+
+    def _under_way(self) -> list[tuple[str, str]]:
+        executions = sorted(self.world.executions.items())
+        return [(execution_id, name) for execution_id, e in executions for name in sorted(e.under_way)]
+
+    # Comparing
+
+    def _do(self, op: Op) -> None:
+        expect, act = op
+        allowed = expect(self.world)
+        answer = self.driver.run(_within(act()))
+        assert answer in allowed, f"answered {answer}, not {allowed}"
+        self.world.advance()
+        self._settle([self.world])
+
+    def _race(self, ops: list[Op]) -> None:
+        async def act() -> list[str]:
+            return list(await asyncio.gather(*(act() for _, act in ops)))
+
+        candidates = []
+        # In either order, and with the service having done nothing, half or all of its own in between.
+        for order, between in itertools.product(([0, 1], [1, 0]), ("nothing", "cut", "advance")):
+            world = copy.deepcopy(self.world)
+            allowed: dict[int, set[str]] = {}
+            for index in order:
+                allowed[index] = ops[index][0](world)
+                if index == order[0] and between != "nothing":
+                    getattr(world, between)()
+            world.advance()
+            candidates.append((allowed, world))
+        answers = self.driver.run(_within(act()))
+        fitting = [world for allowed, world in candidates if all(answers[i] in allowed[i] for i in (0, 1))]
+        assert fitting, f"answered {answers}, not as in any order: {[allowed for allowed, _ in candidates]}"
+        self._settle(fitting)
+
+    def _settle(self, worlds: list[World]) -> None:
+        """Wait until the server is where one of the models is, and go on with that one."""
+
+        async def settled() -> World:
+            differences: list[list[str]] = []
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while True:
+                        records = {
+                            execution_id: await self.driver.record(execution_id) for execution_id in self._ids(worlds)
+                        }
+                        differences = [self._differences(world, records) for world in worlds]
+                        for world, differs in zip(worlds, differences, strict=True):
+                            if not differs:
+                                return world
+            except TimeoutError:
+                raise AssertionError(f"the server is not where the model is: {differences}") from None
+
+        self.world = self.driver.run(settled())
+        Executions.steps += 1
+
+    @staticmethod
+    def _ids(worlds: list[World]) -> list[str]:
+        return sorted({execution_id for world in worlds for execution_id in world.executions})
+
+    def _differences(self, world: World, records: dict[str, v1.Execution | None]) -> list[str]:
+        found = []
+        under_way = {
+            (execution_id, name): node.attempt
+            for execution_id, execution in world.executions.items()
+            for name, node in execution.nodes.items()
+            if node.under_way
+        }
+        if self.driver.told.waiting != under_way:
+            found.append(f"under way are {self.driver.told.waiting}, not {under_way}")
+        for execution_id, record in records.items():
+            execution = world.executions.get(execution_id)
+            if execution is None or record is None:
+                if execution is not record:
+                    found.append(f"{execution_id} is there in only one of the two")
+                continue
+            state = state_of(record.status)
+            if state is not execution.state:
+                found.append(f"{execution_id} is {state}, not {execution.state}")
+            nodes = {name: (node.state, node.attempt) for name, node in execution.nodes.items()}
+            journal = journal_of(record)
+            if journal != nodes:
+                found.append(f"{execution_id}: the journal has {journal}, not {nodes}")
+            found += self._of_status(execution_id, execution, record)
+        return found
+
+    def _of_status(self, execution_id: str, execution: Execution, record: v1.Execution) -> list[str]:
+        found = []
+        status = record.status
+        done = execution.settled / len(execution.nodes)
+        completed = execution.state is ExecutionState.COMPLETED
+        if status.progress != (1.0 if completed else min(done, 0.999)):
+            found.append(f"{execution_id}: progress {status.progress}, not {done}")
+        if execution.slot and set(status.running_nodes) != execution.under_way:
+            found.append(f"{execution_id}: running are {status.running_nodes}, not {execution.under_way}")
+        if status.HasField("end_time") != execution.state.terminal:
+            found.append(f"{execution_id} is {execution.state} with end time {status.end_time}")
+        if completed and record.output.number_value != execution.number:
+            found.append(f"{execution_id} answers {record.output}")
+        if record.HasField("error") != (execution.state is ExecutionState.FAILED):
+            found.append(f"{execution_id} is {execution.state} with error {record.error}")
+        return found
+
+    @invariant()
+    def history_only_grows(self) -> None:
+        self.driver.run(self._history())
+
+    async def _history(self) -> None:
+        for execution_id, execution in self.world.executions.items():
+            record = await self.driver.record(execution_id)
+            assert record is not None
+            log = await self.driver.log(execution_id)
+            seen = self.seen.get(execution_id)
+            if seen is not None and seen.uid == record.uid:
+                assert record.status.progress >= seen.progress, "progress has gone down"
+                assert log[: len(seen.log)] == seen.log, "the log has changed"
+            self.seen[execution_id] = Seen(record.uid, record.status.progress, log)
+            assert [entry.sequence for entry in log] == list(range(1, len(log) + 1))
+            check_story(log, execution)
+
+
+def check_story(log: list[v1.LogEntry], execution: Execution) -> None:
+    """A log tells a history that is possible and ends where the execution stands."""
+    states: set[ExecutionState] = set()
+    completed: set[str] = set()
+    retried = 0
+    for entry in log:
+        facts = dict(entry.metadata)
+        event = facts.get("event", "")
+        if event in STATE_OF:
+            now = STATE_OF[event]
+            assert not states or now & {to for state in states for to in MOVES[state] | {state}}, (states, event)
+            states = now
+            retried += event == "execution_retried"
+        elif event == "node_started":
+            assert states == {ExecutionState.RUNNING} or ExecutionState.RUNNING in states, (states, entry)
+            assert entry.node_id not in completed, f"{entry.node_id} runs again"
+        elif event == "node_completed":
+            completed.add(entry.node_id)
+    assert execution.state in states
+    assert retried == execution.retries
+    told = SHAPES[execution.shape].told
+    assert completed & told <= {name for name in told if execution.nodes[name].state is NodeState.COMPLETED}
+
+
+async def _within(work: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(PATIENCE):
+        return await work
+
+
+@pytest.mark.timeout(7200 if NIGHTLY else 180)
+def test_no_history_of_a_server_differs_from_the_model(record_property: Callable[[str, object], None]) -> None:
+    Executions.steps = 0
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Executions,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+    record_property("steps", Executions.steps)
+    print(f"{Executions.steps} steps")
+    assert Executions.steps >= (10_000 if NIGHTLY else EXAMPLES)

@@ -1,0 +1,131 @@
+"""What a follower is handed, and how much of it is kept for one who does not take it."""
+
+from __future__ import annotations
+
+import pytest
+
+from execsvc.model import ExecutionState, ExecutionStatus, NodeRun, NodeState
+from execsvc.service.changes import TOKEN_BYTES, TOKEN_COST, Changes, Subscriber, Token
+from execsvc.store import Commit
+
+
+def token(text: str, node_id: str = "a", attempt: int = 1) -> Token:
+    return Token(node_id=node_id, attempt=attempt, text=text)
+
+
+def status(last_sequence: int = 1, uid: str = "u") -> ExecutionStatus:
+    return ExecutionStatus(
+        execution_id="e",
+        uid=uid,
+        workflow_id="",
+        state=ExecutionState.RUNNING,
+        current_node="",
+        running_nodes=(),
+        nodes_done=0,
+        nodes_total=2,
+        message="",
+        create_time=1,
+        start_time=1,
+        end_time=None,
+        last_sequence=last_sequence,
+        epoch=1,
+    )
+
+
+def test_tokens_come_in_order_and_those_of_one_attempt_in_one_piece() -> None:
+    subscriber = Subscriber(tokens=True)
+    for text in ("Hel", "lo"):
+        subscriber.token(token(text))
+    subscriber.token(token("other", "b"))
+    subscriber.token(token(" again"))
+    subscriber.token(token("anew", attempt=2))
+    assert subscriber.take_tokens() == (
+        [token("Hello"), token("other", "b"), token(" again"), token("anew", attempt=2)],
+        False,
+    )
+    assert subscriber.take_tokens() == ([], False)
+
+
+def test_tokens_that_nobody_takes_are_left_out_and_it_is_said_once() -> None:
+    subscriber = Subscriber(tokens=True)
+    piece = "x" * (1_024 - TOKEN_COST)
+    for _ in range(TOKEN_BYTES // 1_024 - 1):
+        subscriber.token(token(piece))
+    subscriber.token(token(piece[:-100]))
+    assert not subscriber.tokens_dropped
+    subscriber.token(token("y" * 100))
+    # Would find room, but there is a gap before it now.
+    subscriber.token(token("z"))
+    (taken,), dropped = subscriber.take_tokens()
+    assert dropped
+    assert taken.text == piece * (TOKEN_BYTES // 1_024 - 1) + piece[:-100]
+    subscriber.token(token("on"))
+    assert subscriber.take_tokens() == ([token("on")], False)
+
+
+@pytest.mark.parametrize("text", ["", "x"])
+def test_many_small_tokens_cost_bounded_memory_too(text: str) -> None:
+    subscriber = Subscriber(tokens=True)
+    for _ in range(TOKEN_BYTES // 8):
+        subscriber.token(token(text))
+    assert len(subscriber._tokens) <= TOKEN_BYTES // TOKEN_COST
+
+
+def test_who_asked_for_no_tokens_is_neither_woken_by_them_nor_keeps_them() -> None:
+    subscriber = Subscriber(tokens=False)
+    subscriber.token(token("x"))
+    assert not subscriber.changed.is_set()
+    assert subscriber.take_tokens() == ([], False)
+
+
+def test_of_each_node_only_the_newest_row_is_kept_and_never_its_output() -> None:
+    changes = Changes()
+    running = NodeRun(node_id="a", state=NodeState.RUNNING, attempt=1)
+    done = NodeRun(node_id="a", state=NodeState.COMPLETED, attempt=1, output=b'"large"')
+    other = NodeRun(node_id="b", state=NodeState.RUNNING, attempt=1)
+    with changes.subscribe("default", "e") as (_, subscriber):
+        changes.publish(Commit(namespace="default", status=status(2), nodes=[running, other]))
+        changes.publish(Commit(namespace="default", status=status(3), nodes=[done]))
+        assert {run.node_id: (run.state, run.output) for run in subscriber.take_nodes()} == {
+            "a": (NodeState.COMPLETED, None),
+            "b": (NodeState.RUNNING, None),
+        }
+        assert not subscriber.take_nodes()
+
+
+def test_tokens_and_changes_reach_the_followers_of_their_execution_only() -> None:
+    changes = Changes()
+    with (
+        changes.subscribe("default", "e", tokens=True) as (_, one),
+        changes.subscribe("default", "e", tokens=True) as (_, two),
+        changes.subscribe("default", "other", tokens=True) as (_, other),
+        changes.subscribe("elsewhere", "e", tokens=True) as (_, stranger),
+    ):
+        assert changes.subscribers == 4
+        changes.token("default", "e", "a", 1, "x")
+        changes.publish(Commit(namespace="default", status=status()))
+        for subscriber in (one, two):
+            assert subscriber.changed.is_set()
+            assert subscriber.take_tokens()[0] == [token("x")]
+        for subscriber in (other, stranger):
+            assert not subscriber.changed.is_set()
+            assert subscriber.take_tokens()[0] == []
+    assert changes.subscribers == 0
+
+
+def test_a_closing_server_wakes_every_follower() -> None:
+    changes = Changes()
+    with changes.subscribe("default", "e") as (_, subscriber):
+        changes.close()
+        assert changes.closed
+        assert subscriber.changed.is_set()
+
+
+def test_after_a_deletion_nothing_of_the_execution_is_known() -> None:
+    changes = Changes()
+    with changes.subscribe("default", "e") as (watch, _):
+        changes.publish(Commit(namespace="default", status=status(1)))
+        assert watch.status is not None
+        changes.publish(Commit(namespace="default", status=status(1), deleted=True))
+        assert watch.status is None
+        assert watch.after(0) is None

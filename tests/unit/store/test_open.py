@@ -1,0 +1,115 @@
+"""What a store makes of the file it is given."""
+
+# ruff: noqa: ASYNC240
+# Nothing else runs on the loop of these tests.
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from execsvc.errors import StorageUnavailable
+from execsvc.store import SqliteStore
+from execsvc.store.sqlite.migrations import APPLICATION_ID
+from tests.support.changes import create
+
+
+async def opens(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    assert (await store.create(create())).status.execution_id == "e1"
+    await store.close()
+
+
+async def refusal(path: Path) -> str:
+    """Why it is refused; the same each time, so no lock is left behind."""
+    messages = set()
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable) as refused:
+            await SqliteStore.open(path)
+        messages.add(refused.value.message)
+    (message,) = messages
+    assert str(path) in message
+    return message
+
+
+def query(path: Path, sql: str) -> object:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(sql).fetchall()
+
+
+async def test_fresh_file_is_made_with_its_directories_and_marked_as_ours(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "new.db"
+    await opens(path)
+    assert query(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
+    assert query(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+async def test_empty_file_is_taken(path: Path) -> None:
+    path.touch()
+    await opens(path)
+
+
+async def test_our_file_is_opened_again_without_a_step(path: Path) -> None:
+    await opens(path)
+    before = query(path, "SELECT * FROM _sqlite_migrations")
+    await opens(path)
+    assert query(path, "SELECT * FROM _sqlite_migrations") == before
+
+
+async def test_first_start_that_was_cut_off_is_taken_up(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set, name, applied_at)")
+        db.commit()
+    await opens(path)
+
+
+async def test_commits_survive_a_power_cut(store: SqliteStore, writing: sqlite3.Connection) -> None:
+    """In WAL mode only FULL (2) syncs each commit."""
+    assert writing.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert writing.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_file_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
+    await opens(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('execsvc', '9999_later', '')"
+        )
+        db.commit()
+    before = path.read_bytes()
+    message = await refusal(path)
+    assert "later version" in message
+    assert "9999_later" in message
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("application_id", [0, 0x12345678])
+async def test_database_of_another_application_is_refused_and_left_alone(path: Path, application_id: int) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA application_id = {application_id}")
+        db.execute("CREATE TABLE theirs (x)")
+        db.commit()
+    before = path.read_bytes()
+    assert "another application" in await refusal(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("garbage", [b"x" * 10_000, b"SQLite format 3\0" + b"\xff" * 5000, bytes(4096)])
+async def test_what_is_no_database_is_refused(path: Path, garbage: bytes) -> None:
+    path.write_bytes(garbage)
+    await refusal(path)
+    assert path.read_bytes() == garbage
+
+
+async def test_directory_is_refused(path: Path) -> None:
+    path.mkdir()
+    await refusal(path)
+
+
+async def test_place_below_a_file_is_refused(path: Path) -> None:
+    path.touch()
+    await refusal(path / "below.db")

@@ -1,0 +1,181 @@
+"""What the documentation says is so: reasons, limits, exit codes, commands, workflows, snippets, links."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+import execsvc_client
+from execsvc import errors
+from execsvc.cli.exit_codes import MEANINGS, ExitCode
+from execsvc.cli.program import app
+from execsvc.definition import parse_definition
+from execsvc.service import Limits
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md"))]
+REASON = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|CYCLE|REQUIRED|CONFLICT|UNREADABLE|INTERNAL|UNKNOWN|USAGE")
+#: Calls whose arguments name reasons, and what has the form of a reason there but is none.
+CALLS = {
+    "CliError",
+    "ErrorInfo",
+    "ExpressionError",
+    "ExpressionInvalid",
+    "FieldProblem",
+    "NodeError",
+    "Problem",
+    "TemplateError",
+    "TemplateInvalid",
+    "_invalid",
+    "_refuse",
+    "_Refused",
+    "add",
+    "problem",
+}
+#: Raised where the command line meets the client, in no way that the scan below would see.
+MORE = {"INTERNAL"}
+
+
+def page(name: str) -> str:
+    """The text of a page."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Code blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def named_in(source: ast.AST) -> Iterator[str]:
+    """Reasons that calls in a module name."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            if name in CALLS:
+                arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+                for constant in (part for argument in arguments for part in ast.walk(argument)):
+                    if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+                        yield from filter(REASON.fullmatch, [constant.value])
+
+
+def reasons_in_code() -> set[str]:
+    """Every reason that server, command line and client can give."""
+    files = [*(ROOT / "execsvc").rglob("*.py"), *(ROOT / "clients/python/src/execsvc_client").glob("*.py")]
+    found = {reason for file in files for reason in named_in(ast.parse(file.read_text(encoding="utf-8")))}
+    classes = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.ExecsvcError)]
+    return found | {cls.reason for cls in classes} | MORE
+
+
+def test_the_scan_finds_reasons_of_every_kind() -> None:
+    assert reasons_in_code() >= {
+        "CEL_SYNTAX",
+        "CYCLE",
+        "DUPLICATE_KEY",
+        "ILLEGAL_TRANSITION",
+        "INEXACT_INTEGER",
+        "LLM_AUTH",
+        "NODE_TIMEOUT",
+        "NO_SERVER",
+        "TEMPLATE_TOO_EXPENSIVE",
+    }
+
+
+def test_every_reason_is_documented() -> None:
+    documented = set(re.findall(r"`([A-Z0-9_]+)`", page("errors.md")))
+
+    assert reasons_in_code() - documented == set()
+
+
+def test_no_documented_reason_is_gone_from_the_code() -> None:
+    rows = [line.split("|")[1] for line in page("errors.md").splitlines() if line.startswith("| `")]
+    documented = {reason for cell in rows for reason in re.findall(r"`([A-Z0-9_]+)`", cell)}
+    code = "".join(
+        file.read_text(encoding="utf-8")
+        for folder in ("execsvc", "clients/python/src/execsvc_client")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+
+    assert {reason for reason in documented if f'"{reason}"' not in code} == set()
+
+
+def workflows() -> list[tuple[str, str]]:
+    """Each workflow that a page shows."""
+    found = [(path.name, block) for path in PAGES for block in blocks(path, "json")]
+    return [(name, block) for name, block in found if "nodes" in json.loads(block)]
+
+
+def test_workflows_are_shown_for_every_node_type() -> None:
+    types = {
+        node["type"] for name, block in workflows() if name == "workflows.md" for node in json.loads(block)["nodes"]
+    }
+
+    assert types == {"input", "llm", "condition", "transform", "output"}
+
+
+@pytest.mark.parametrize(("name", "block"), workflows(), ids=[f"{n}-{i}" for i, (n, _) in enumerate(workflows())])
+def test_a_shown_workflow_is_valid(name: str, block: str) -> None:
+    assert parse_definition(json.loads(block)).nodes
+    assert execsvc_client.to_definition(block).nodes
+
+
+def test_exit_codes_are_listed_as_they_are() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| (.*) \|$", page("cli.md"), flags=re.MULTILINE))
+
+    assert rows == {str(int(code)): meaning for code, meaning in MEANINGS.items()}
+    assert set(MEANINGS) == set(ExitCode)
+
+
+def names_of(commands: typer.Typer, prefix: str = "") -> Iterator[str]:
+    """Names of all commands, those of groups after the group's."""
+    for command in commands.registered_commands:
+        if command.callback is not None:
+            yield prefix + (command.name or command.callback.__name__)
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            yield from names_of(group.typer_instance, f"{prefix}{group.typer_instance.info.name} ")
+
+
+def test_every_command_and_variable_is_listed_and_every_listed_command_exists() -> None:
+    commands = set(names_of(app))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "execsvc" / "cli").glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+
+    assert "workflows create" in commands
+    assert all(f"`{command} " in page("cli.md") or f"`{command}`" in page("cli.md") for command in commands)
+    assert set(re.findall(r'envvar="(\w+)"', sources)) <= set(re.findall(r"`(EXECSVC_\w+)`", page("cli.md")))
+    assert set(re.findall(r"^execsvc (workflows \w+|[\w-]+)", text, flags=re.MULTILINE)) <= commands
+
+
+def test_limits_are_told_as_they_are() -> None:
+    limits, text = Limits(), page("operating.md")
+
+    assert f"| definition | {limits.definition_bytes >> 20} MiB of JSON, {limits.nodes:,} nodes" in text
+    assert f"| input | {limits.input_bytes >> 20} MiB" in text
+    assert f"| a node's result | {limits.node_output_bytes >> 20} MiB" in text
+    assert f"| a log message | {limits.log_message_bytes >> 10} KiB" in text
+    assert f"| a request | {limits.request_bytes >> 20} MiB" in text
+    assert f"`--max-concurrent`, {limits.concurrent};" in text
+
+
+@pytest.mark.parametrize("snippet", [block for path in PAGES for block in blocks(path, "python")])
+def test_a_python_snippet_uses_the_client_as_it_is(snippet: str) -> None:
+    tree = compile(snippet, "page", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "execsvc_client":
+            assert {alias.name for alias in node.names} <= set(execsvc_client.__all__)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "client":
+            assert hasattr(execsvc_client.ExecutionClient, node.attr)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []
