@@ -23,5 +23,5 @@ class Limits:
     default_timeout: int | None = None
     #: Longest timeout an execution may name, microseconds; None: no limit.
     timeout: int | None = None
-    #: A request on the wire: definition and input at their largest, as protobuf.
-    request_bytes: int = 16 * 1024 * 1024
+    #: A request on the wire. Protobuf takes up to six times the bytes of JSON text, at lists of small numbers.
+    request_bytes: int = 32 * 1024 * 1024

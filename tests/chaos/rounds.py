@@ -89,11 +89,11 @@ class Chaos:
         there = len(list(unfinished(self._database))) if self._database.exists() else 0
         with ServerProcess(self._database, "--max-concurrent", str(rng.choice(SLOTS))) as server:
             report.recovered += server.recovered
-            before = sum(self._count().values())
+            before, known = sum(self._count().values()), len(self.ledger.acknowledged)
             load = asyncio.create_task(Load(server.address, definitions, self.ledger, rng).run(SUPPLY - there))
             # Nearly every kill comes at a moment of its own; a few come while the server is still starting its work.
             wanted = before + rng.randrange(CALLS)
-            while sum(self._count().values()) < wanted or self._standing(there) < IN_FLIGHT:
+            while sum(self._count().values()) < wanted or there + len(self.ledger.acknowledged) - known < IN_FLIGHT:
                 if load.done():
                     await load
                 await asyncio.sleep(0.005)
@@ -105,9 +105,6 @@ class Chaos:
         report.kills += 1
         self.evidence.collect(self._count())
         report.in_flight.append(self.evidence.in_flight)
-
-    def _standing(self, there: int) -> int:
-        return there if there >= IN_FLIGHT else len(self.ledger.acknowledged)
 
     async def _drain(self, definitions: dict[str, Any]) -> None:
         """Control what there is as wildly as before, then let a server with few slots end all of it."""

@@ -16,7 +16,7 @@ from execsvc_client._retry import INITIAL_DELAY, MAX_ATTEMPTS, Timing
 DEFAULT_TARGET = "127.0.0.1:50051"
 
 #: Largest request in bytes, the server's own limit: a larger one fails here, before anything is sent.
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_REQUEST_BYTES = 32 * 1024 * 1024
 
 #: Sent as ``authorization: Bearer …`` with every call; a function is asked anew for each call.
 Token: TypeAlias = str | Callable[[], str]
