@@ -10,6 +10,9 @@ AGAINST ?=
 UPGRADE ?=
 # Arguments for pytest: make test PYTEST="-k logs -x"
 PYTEST ?=
+# Servers that `make chaos` kills, and tries of each kind that `make fuzz` makes.
+ROUNDS ?= 100
+TRIES ?= 1000
 
 GEN := clients/python/src/execsvc_client/_gen
 SOURCES := execsvc clients/python tools $(wildcard tests benchmarks examples)
@@ -18,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated fmt proto bench lock clean
+.PHONY: help run test check lint types layers protos generated fmt proto bench chaos fuzz nightly lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +63,15 @@ proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
 
 bench: $(VENV)/ready-dev  ## Run the benchmarks
 	$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
+	$(BIN)/python -m tests.chaos.rounds --rounds $(ROUNDS)
+
+fuzz: $(VENV)/ready-dev  ## Send what nobody should send, TRIES=1000 times of each kind
+	EXECSVC_FUZZ=$(TRIES) $(BIN)/python -m pytest -q --timeout 7200 tests/fuzz $(PYTEST)
+
+nightly: chaos fuzz  ## Run chaos, fuzz, and 10,000 steps of the model
+	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model $(PYTEST)
 
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
 	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml

@@ -26,18 +26,20 @@ def compile_input(config: Mapping[str, Any], builder: Builder) -> InputConfig | 
     return InputConfig(validator=validator, defaults=MappingProxyType(dict(config.get("defaults", {}))))
 
 
-def check_input(config: InputConfig, value: Any, *, path: str = "input") -> tuple[Any, tuple[FieldProblem, ...]]:
+def check_input(
+    config: InputConfig, value: Any, *, path: str = "input", work: int | None = None
+) -> tuple[Any, tuple[FieldProblem, ...]]:
     """Fill in defaults, then check an input; give the filled copy and all problems, with paths such as ``input.age``.
 
-    The node's ``defaults`` go before those that the schema's properties name. Can take some seconds for an input
-    of megabytes with a large schema: run it off the event loop.
+    The node's ``defaults`` go before those that the schema's properties name. Can take some seconds:
+    run it off the event loop, or say how many steps of ``work`` the schema may take, about 3 µs each.
     """
     problems = Problems()
     check_json(value, path, problems)
     if not len(problems):
         value = fill_input(config, value)
         if config.validator is not None:
-            check(config.validator, value, path, problems)
+            check(config.validator, value, path, problems, work=work)
     return value, problems.in_order()
 
 

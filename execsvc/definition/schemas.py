@@ -73,14 +73,19 @@ def compile_schema(schema: Any) -> Any:
     return validator
 
 
-def check(validator: Any, value: Any, path: str, problems: Problems) -> None:
-    """Note what of a value its schema does not allow, at most 100 problems. Can take seconds for megabytes."""
-    token = _work.set([MAX_WORK])
+def check(validator: Any, value: Any, path: str, problems: Problems, *, work: int | None = None) -> None:
+    """Note what of a value its schema does not allow, at most 100 problems.
+
+    Can take seconds, for megabytes or for a schema whose references multiply: run it off the event loop, or say how
+    many steps of ``work`` it may take at most.
+    """
+    work = MAX_WORK if work is None else work
+    token = _work.set([work])
     try:
         for error in itertools.islice(validator.iter_errors(value), _MAX_PROBLEMS):
             _note(error, path, problems)
     except _TooMuchWork:
-        problems.add(path, "SCHEMA_TOO_EXPENSIVE", f"the check against the schema takes more than {MAX_WORK} steps")
+        problems.add(path, "SCHEMA_TOO_EXPENSIVE", f"the check against the schema takes more than {work} steps")
     except RecursionError:
         problems.add(path, "SCHEMA_TOO_EXPENSIVE", "the schema refers to itself without end")
     finally:

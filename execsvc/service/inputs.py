@@ -15,6 +15,8 @@ from execsvc.service.limits import Limits
 
 #: Bytes of input from which it is checked beside the event loop.
 LARGE: Final = 32 * 1024
+#: Steps that the check against a schema may take on the event loop; one that takes more is made anew beside it.
+INLINE_WORK: Final = 3_000
 
 
 async def check_whole_input(
@@ -38,14 +40,18 @@ async def check_whole_input(
         text = b""
     if len(text) > limits.input_bytes:
         raise TooLarge(path=path, size=len(text), limit=limits.input_bytes)
-    found = await asyncio.to_thread(_problems, plan, given) if len(text) > LARGE else _problems(plan, given)
+    found: Sequence[FieldProblem] | None = None
+    if len(text) <= LARGE:
+        found = _problems(plan, given, INLINE_WORK)
+    if found is None or any(problem.reason == "SCHEMA_TOO_EXPENSIVE" for problem in found):
+        found = await asyncio.to_thread(_problems, plan, given, None)
     return text, [replace(problem, path=path + problem.path.removeprefix("input")) for problem in found]
 
 
-def _problems(plan: Plan | None, given: dict[str, Any]) -> Sequence[FieldProblem]:
+def _problems(plan: Plan | None, given: dict[str, Any], work: int | None) -> Sequence[FieldProblem]:
     if plan is not None:
         for config in (node.config for node in plan.nodes if isinstance(node.config, InputConfig)):
-            given, found = check_input(config, given)
+            given, found = check_input(config, given, work=work)
             if found:
                 return found
         if any(isinstance(node.config, InputConfig) for node in plan.nodes):

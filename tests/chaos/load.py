@@ -15,7 +15,7 @@ from execsvc_client import to_definition, v1
 from tests.support.workflows import node, output, transform, workflow
 
 #: Clients that submit at once, and clients that control.
-SUBMITTERS: Final = 16
+SUBMITTERS: Final = 64
 CONTROLLERS: Final = 4
 #: Attempts a model call has.
 ATTEMPTS: Final = 4
@@ -111,17 +111,20 @@ class Load:
         self._definitions = definitions
         self._ledger = ledger
         self._rng = rng
-        #: Executions to submit.
-        self._orders: list[str] = []
+        #: Executions to submit, first what was left unanswered.
+        self._orders: asyncio.Queue[str] = asyncio.Queue()
+        for execution_id in sorted(ledger.unanswered):
+            self._orders.put_nowait(execution_id)
 
-    async def run(self, new: int) -> None:
-        """Submit so many executions, and what was left unanswered again; control at random until cancelled."""
-        ledger = self._ledger
-        self._orders = sorted(ledger.unanswered)
-        for _ in range(new):
+    def order(self, new: int) -> None:
+        """Have so many executions submitted, less those that are still to be."""
+        for _ in range(new - self._orders.qsize()):
             kind = self._rng.choice(list(self._definitions))
-            self._orders.append(f"{kind}-{ledger.submitted}")
-            ledger.submitted += 1
+            self._orders.put_nowait(f"{kind}-{self._ledger.submitted}")
+            self._ledger.submitted += 1
+
+    async def run(self) -> None:
+        """Submit what is ordered, and control at random, until cancelled."""
         clients = [self._submit() for _ in range(SUBMITTERS)] + [self._control() for _ in range(CONTROLLERS)]
         try:
             await asyncio.gather(*clients)
@@ -130,8 +133,8 @@ class Load:
 
     async def _submit(self) -> None:
         ledger = self._ledger
-        while self._orders:
-            execution_id = self._orders.pop()
+        while True:
+            execution_id = await self._orders.get()
             kind, number = execution_id.split("-")
             request = v1.ExecuteRequest(execution_id=execution_id, workflow_id=kind, definition=self._definitions[kind])
             request.input["n"] = int(number)

@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +27,11 @@ from tests.chaos.load import Ledger, Load, mixed_workflows
 from tests.servers import ChatServer
 from tests.support.processes import ServerProcess
 
-#: Executions in flight when a kill comes, at least, and those there are when a round begins.
-IN_FLIGHT: Final = 200
-SUPPLY: Final = 360
+#: Executions that a kill waits for, so that 200 are still in flight when it comes, and those a round begins with.
+STANDING: Final = 260
+SUPPLY: Final = 330
+#: Seconds that the model takes for each answer.
+DELAY: Final = 0.2
 #: Slots of a server that is killed, and of one that has to empty its queue.
 SLOTS: Final = (256, 256, 64, 24)
 FEW_SLOTS: Final = 12
@@ -71,7 +74,8 @@ class Chaos:
     async def run(self, rounds: int) -> None:
         """Kill so many servers, then let one with few slots end what is left."""
         started = time.monotonic()
-        with ChatServer(self._events, delay=0.05) as chat:
+        with ChatServer(self._events, delay=DELAY) as chat:
+            self._chat = chat
             definitions = mixed_workflows(chat.base_url)
             for number in range(1, rounds + 1):
                 await self._kill_one(definitions)
@@ -86,35 +90,37 @@ class Chaos:
 
     async def _kill_one(self, definitions: dict[str, Any]) -> None:
         rng, report = self._rng, self.report
-        there = len(list(unfinished(self._database))) if self._database.exists() else 0
         with ServerProcess(self._database, "--max-concurrent", str(rng.choice(SLOTS))) as server:
             report.recovered += server.recovered
-            before, known = sum(self._count().values()), len(self.ledger.acknowledged)
-            load = asyncio.create_task(Load(server.address, definitions, self.ledger, rng).run(SUPPLY - there))
+            load = Load(server.address, definitions, self.ledger, rng)
+            running = asyncio.create_task(load.run())
             # Nearly every kill comes at a moment of its own; a few come while the server is still starting its work.
-            wanted = before + rng.randrange(CALLS)
-            while sum(self._count().values()) < wanted or there + len(self.ledger.acknowledged) - known < IN_FLIGHT:
-                if load.done():
-                    await load
-                await asyncio.sleep(0.005)
-            await asyncio.sleep(rng.uniform(0, 0.05))
+            wanted = sum(self._count().values()) + rng.randrange(CALLS)
+            while (standing := len(list(unfinished(self._database)))) < STANDING or sum(
+                self._count().values()
+            ) < wanted:
+                if running.done():
+                    await running
+                load.order(SUPPLY - standing)
+                await asyncio.sleep(rng.uniform(0, 0.02))
             server.kill()
-        load.cancel()
-        await asyncio.gather(load, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         self.ledger.busy.clear()
         report.kills += 1
+        await asyncio.to_thread(self._heard)
         self.evidence.collect(self._count())
         report.in_flight.append(self.evidence.in_flight)
 
     async def _drain(self, definitions: dict[str, Any]) -> None:
         """Control what there is as wildly as before, then let a server with few slots end all of it."""
         with ServerProcess(self._database, "--max-concurrent", str(FEW_SLOTS)) as server:
-            load = asyncio.create_task(Load(server.address, definitions, self.ledger, self._rng).run(0))
+            running = asyncio.create_task(Load(server.address, definitions, self.ledger, self._rng).run())
             enough = sum(self._count().values()) + 100
             while sum(self._count().values()) < enough and list(unfinished(self._database)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            load.cancel()
-            await asyncio.gather(load, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             # What was under way when the clients left may have taken effect.
             for execution_id in self.ledger.busy:
                 self.ledger.settled.pop(execution_id, None)
@@ -132,6 +138,13 @@ class Chaos:
                 self.evidence.problems.append(f"a server that was asked to go down ended with code {code}")
         self.report.drains += 1
 
+    def _heard(self) -> None:
+        """Wait until the model has taken note of all that the server had sent when it died."""
+        message = {"role": "user", "content": "@@ok@@ heard"}
+        body = json.dumps({"model": "ok", "messages": [message]}).encode()
+        for _ in range(2):
+            urllib.request.urlopen(f"{self._chat.base_url}/chat/completions", body).read()
+
     def _count(self) -> Counter[str]:
         """Count the model's calls by prompt; reads only what was added."""
         with self._events.open("rb") as file:
@@ -141,7 +154,7 @@ class Chaos:
                     break
                 self._offset += len(line)
                 event = json.loads(line)
-                if event["event"] == "request":
+                if event["event"] == "request" and event["prompt"] != "heard":
                     self.asked[event["prompt"]] += 1
         return self.asked
 

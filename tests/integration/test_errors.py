@@ -292,7 +292,7 @@ GARBAGE = {
     "cut off": b"\x0a\xff",
     "text that is no UTF-8": _field(1, b"\xff\xfe") + _field(2, b"\xc3\x28"),
     "deep": _nested(5_000),
-    "too large": _field(1, b"x" * (17 * 1024 * 1024)),
+    "too large": _field(1, b"x" * (33 * 1024 * 1024)),
     "wrong wire type": b"\x08\x01",
 }
 

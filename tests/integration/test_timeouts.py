@@ -59,13 +59,11 @@ async def test_a_node_timeout_can_be_excluded_from_being_repeated(client: AsyncE
     assert execution.nodes["a"].attempt == 1
 
 
-async def test_a_nodes_timeout_runs_on_while_its_execution_is_paused(
-    client: AsyncExecutionClient, gates: Gates
-) -> None:
+async def test_a_nodes_timeout_runs_on_while_its_execution_is_paused(client: AsyncExecutionClient) -> None:
     """A node under way at the pause is let finish, within its own time."""
-    definition = workflow("a > out", a=gate("a", timeout="0.2s"), out=output())
+    definition = workflow("a > out", a=gate("a", timeout="1s"), out=output())
     await client.execute(definition, execution_id="e")
-    await gates.entered("a")
+    await until_logged(client, "e", "node_started")
     await client.pause("e")
     await until_logged(client, "e", "node_failed")
     execution = await client.get("e")
@@ -78,20 +76,32 @@ async def test_a_nodes_timeout_runs_on_while_its_execution_is_paused(
 
 
 async def test_a_late_execution_fails_names_its_node_and_cancels_what_is_under_way(
-    client: AsyncExecutionClient, gates: Gates
+    start_server: StartServer, gates: Gates
 ) -> None:
+    clock = HandClock()
     gates.open("a")
-    await client.execute(chain("a", "b", "c"), execution_id="e", timeout=0.1)
-    execution = await client.wait("e")
-    assert late(execution) == ("FAILED", "DEADLINE_EXCEEDED", "b")
-    assert execution.error is not None
-    assert execution.error.message == "not done within the execution's timeout of 0.1 s at node b"
-    assert execution.status.message == f"DEADLINE_EXCEEDED: {execution.error.message}"
-    assert [execution.nodes[node_id].state for node_id in "abc"] == ["COMPLETED", "CANCELLED", "PENDING"]
-    assert gates.cancelled["b"] == 1
-    last = (await entries(client, "e"))[-1]
-    assert (last.level, last.metadata["event"]) == ("ERROR", "execution_failed")
-    assert last.metadata["error_type"] == "DEADLINE_EXCEEDED"
+    async with start_server(clock=clock) as client:
+        await client.execute(chain("a", "b", "c"), execution_id="e", timeout=60)
+        await gates.entered("b")
+        clock.advance(61)
+        await nudge(client, "e")
+        execution = await client.wait("e")
+        assert late(execution) == ("FAILED", "DEADLINE_EXCEEDED", "b")
+        assert execution.error is not None
+        assert execution.error.message == "not done within the execution's timeout of 60 s at node b"
+        assert execution.status.message == f"DEADLINE_EXCEEDED: {execution.error.message}"
+        assert [execution.nodes[node_id].state for node_id in "abc"] == ["COMPLETED", "CANCELLED", "PENDING"]
+        last = (await entries(client, "e"))[-1]
+        assert (last.level, last.metadata["event"]) == ("ERROR", "execution_failed")
+        assert last.metadata["error_type"] == "DEADLINE_EXCEEDED"
+        async with asyncio.timeout(20):
+            while not gates.cancelled["b"]:
+                await client.status("e")
+
+
+async def test_nothing_has_to_happen_for_a_deadline_to_pass(client: AsyncExecutionClient) -> None:
+    await client.execute(chain("a"), execution_id="e", timeout=0.05)
+    assert late(await client.wait("e")) == ("FAILED", "DEADLINE_EXCEEDED", "a")
 
 
 async def test_a_node_between_two_attempts_is_named_too(start_server: StartServer, gates: Gates) -> None:

@@ -67,7 +67,10 @@ class EchoChatModel(BaseChatModel):
     ) -> ChatResult:
         if self.delay:
             await asyncio.sleep(self.delay)
-        return self._generate(messages, stop, None, **kwargs)
+        if kwargs.get("wanted") is None:
+            return self._generate(messages, stop, None, **kwargs)
+        # To find what fits a schema can take seconds.
+        return await asyncio.to_thread(self._generate, messages, stop, None, **kwargs)
 
     async def _astream(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -140,7 +141,8 @@ async def _ask(prepared: Prepared, answer: Answer, messages: list[BaseMessage]) 
         why = f" (it ended early: {ending})" if ending in _INCOMPLETE else ""
         raise _bad_output(prepared, f"it is not JSON{why}: {error}") from None
     problems = Problems()
-    check(answer.validator, value, "$", problems)
+    # It can take seconds, whatever the schema and the model are like.
+    await asyncio.to_thread(check, answer.validator, value, "$", problems)
     if problems:
         raise _bad_output(prepared, "; ".join(f"{found.path}: {found.message}" for found in problems.in_order()))
     return NodeResult(output=value, usage=_usage(raw))
