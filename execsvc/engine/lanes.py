@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 #: Tasks one lane hosts. Up to some 50, a task costs the same wherever it stands in its run.
 TASKS_PER_LANE: Final = 50
+#: Seconds after which abandoned work that goes on is cancelled once more: on CPython 3.11 ``asyncio.wait_for``, which
+#: libraries use, forgets a cancellation that comes together with its result.
+CANCEL_AGAIN: Final = 0.5
+#: How often abandoned work is cancelled at most; what is still there then ignores it.
+CANCELS: Final = 20
 
 
 class _Slot(Generic[T]):
@@ -51,11 +56,12 @@ class _Slot(Generic[T]):
         finally:
             self._running = None
 
-    def abandon(self) -> None:
-        """Cancel the work; nobody waits for it any more."""
+    def abandon(self, times: int = CANCELS) -> None:
+        """Cancel the work, and again while it goes on; nobody waits for it any more."""
         self._abandoned = True
-        if self._running is not None:
+        if self._running is not None and times:
             self._running.cancel()
+            asyncio.get_running_loop().call_later(CANCEL_AGAIN, self.abandon, times - 1)
 
 
 async def run_slot(slot: _Slot[Any]) -> None:

@@ -161,7 +161,9 @@ class LlmModels:
         options = {
             "http_async_client": loop.client,
             "timeout": timeout,
-            "stream_chunk_timeout": self._read_timeout,
+            # It waits by asyncio.wait_for, which on CPython 3.11 forgets a cancellation that comes together with a
+            # chunk (python/cpython#86296); the read timeout ends a quiet stream as well.
+            "stream_chunk_timeout": None,
             "stream_usage": config.parameters.get("stream_usage", True),
         }
         if provider == "openai":

@@ -140,6 +140,23 @@ async def test_cancelling_closes_the_connection_at_once(
     await asyncio.to_thread(chat.wait_for, "left", prompt=prompt)
 
 
+async def test_no_moment_of_a_cancellation_is_missed(node: LlmNode, chat: ChatServer) -> None:
+    """On CPython 3.11 ``asyncio.wait_for`` forgets a cancellation that comes just as what it waits for is there."""
+    for turns in range(40):
+        recorder = Recorder()
+        prompt = f"@@hang words=30@@ moment {turns} " + "word " * 30
+        config = llm_config(model="openai:ok", prompt=prompt, base_url=chat.base_url)
+        run = asyncio.ensure_future(node.run(config, recorder.context))
+        await recorder.until(1)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        run.cancel()
+
+        await asyncio.wait({run}, timeout=20)
+        assert run.cancelled(), f"cancelled {turns} turns after the first word, it goes on"
+
+
 @pytest.mark.parametrize("kind", [TEXT, STRUCTURED], ids=["text", "structured"])
 async def test_a_key_that_the_server_repeats_is_seen_nowhere(
     node: LlmNode,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import pytest
 from langgraph.config import get_config, get_stream_writer
 
+from execsvc.engine import lanes as lanes_module
 from execsvc.engine.lanes import TASKS_PER_LANE, Lanes
 
 
@@ -175,6 +177,28 @@ async def test_cancelling_returns_at_once_although_the_work_goes_on(lanes: Lanes
     beside.gate.set()
     assert await neighbour == "done"
     assert await lanes.run(lambda: answer(1)) == 1
+
+
+async def test_work_that_forgets_a_cancellation_is_cancelled_again(
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes_module, "CANCEL_AGAIN", 0.01)
+    entered, ended = asyncio.Event(), asyncio.Event()
+
+    async def forget_one() -> None:
+        entered.set()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(lanes.run(forget_one))
+    await entered.wait()
+    task.cancel()
+    async with asyncio.timeout(20):
+        await ended.wait()
 
 
 async def test_lane_ends_without_error_once_its_abandoned_work_does(lanes: Lanes, make_work: MakeWork) -> None:
