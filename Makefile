@@ -61,7 +61,7 @@ fmt: $(VENV)/ready-dev  ## Format code and protos
 proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/buf generate
 
-bench: $(VENV)/ready-dev  ## Run the benchmarks
+bench: $(VENV)/ready-bench  ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
@@ -76,6 +76,7 @@ nightly: chaos fuzz  ## Run chaos, fuzz, and 10,000 steps of the model
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
 	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/run.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --group dev --group bench --output-file requirements/bench.lock pyproject.toml
 
 clean:  ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
