@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -14,12 +15,14 @@ from execsvc.definition.durations import format_duration
 from execsvc.definition.expressions import Expression
 from execsvc.definition.graph import Graph, GraphEdge, GraphNode, check_graph
 from execsvc.definition.json_values import check_json, kind_of, whole_numbers
-from execsvc.definition.node_types import Builder, NodeTypes, Use
+from execsvc.definition.node_types import Builder, NodeType, NodeTypes, Use
 from execsvc.definition.plan import Link, Plan, PlanNode
 from execsvc.definition.policies import canonical_retry
 from execsvc.definition.problems import Problems, did_you_mean, shorten
 from execsvc.definition.shape import RawEdge, RawNode, read_shape
 from execsvc.errors import TooLarge
+
+logger = logging.getLogger(__name__)
 
 #: Bytes of the canonical form.
 MAX_BYTES = 1024 * 1024
@@ -91,10 +94,23 @@ def _compile(nodes: Sequence[RawNode], problems: Problems) -> tuple[list[Any], l
             if len(problems) > before:
                 # Fields that the type does not know are named already; its compiler must not meet them.
                 given = {key: value for key, value in given.items() if key in node.type.fields}
-            config = node.type.compile(given, builder)
+            config = _config(node.type, given, builder)
             uses += [(number, use) for use in builder.uses]
         configs.append(config)
     return configs, uses
+
+
+def _config(node_type: NodeType, given: Mapping[str, Any], builder: Builder) -> Any:
+    try:
+        return node_type.compile(given, builder)
+    except Exception:
+        if node_type.name in BUILTIN:
+            raise
+        # Whatever its text holds belongs in the server's log, not in front of a client.
+        logger.exception("node type %s cannot read a config", node_type.name)
+        message = f"the plug-in with node type {node_type.name!r} cannot read this; the server's log says why"
+        builder.problem([], "CONFIG_UNREADABLE", message)
+        return None
 
 
 def _graph_nodes(nodes: Sequence[RawNode], configs: Sequence[Any]) -> list[GraphNode]:

@@ -42,6 +42,7 @@ class Failure:
     error: ErrorInfo
     #: Seconds that whoever refused asked to wait for.
     retry_after: float | None = None
+    usage: TokenUsage | None = None
 
 
 def attempt_inline(executor: PureNode, node: PlanNode, context: NodeContext) -> Success | Failure:
@@ -117,10 +118,10 @@ def encode(value: Any) -> bytes:
 
 
 def _failure(error: BaseException, context: NodeContext) -> Failure:
-    retry_after = None
+    retry_after = usage = None
     if isinstance(error, NodeError):
         kind, message = bounded(error.type), bounded(error.message)
-        retryable, retry_after = error.retryable, error.retry_after
+        retryable, retry_after, usage = error.retryable, error.retry_after, error.usage
     else:
         # Whatever the text of an unforeseen error holds belongs in the server's log, not in front of a client.
         logger.error("node %s of execution %s raised", context.node_id, context.execution_id, exc_info=error)
@@ -130,4 +131,5 @@ def _failure(error: BaseException, context: NodeContext) -> Failure:
             type=kind, message=message, node_id=context.node_id, retryable=retryable, attempt=context.attempt
         ),
         retry_after=retry_after,
+        usage=usage,
     )

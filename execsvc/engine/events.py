@@ -22,6 +22,7 @@ class NodeChanged:
     #: Microseconds the attempt took; 0 where it has not ended.
     duration: int
     error: ErrorInfo | None
+    #: Tokens that this attempt used.
     usage: TokenUsage | None
 
 

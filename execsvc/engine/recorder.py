@@ -11,7 +11,12 @@ from execsvc.engine.attempt import Failure, Success, encode
 from execsvc.engine.events import NodeChanged, Observer, TokenListener
 from execsvc.engine.journal import Journal
 from execsvc.engine.messages import bounded, plain_facts
-from execsvc.model import ErrorInfo, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
+from execsvc.model import ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState, TokenUsage
+
+
+def total(spent: TokenUsage | None, used: TokenUsage | None) -> TokenUsage | None:
+    """Tokens of the attempts before and of this one, together; None where none called a model."""
+    return used if spent is None else spent if used is None else spent + used
 
 
 class Recorder:
@@ -47,18 +52,34 @@ class Recorder:
         if self._on_token is not None:
             self._on_token(self._namespace, self._held.execution_id, node.id, attempt, text)
 
-    def started(self, node: PlanNode, attempt: int, started: int, *, before: int, again: bool) -> None:
+    def started(
+        self, node: PlanNode, attempt: int, started: int, *, before: int, again: bool, spent: TokenUsage | None
+    ) -> None:
         """An attempt begins; ``again`` if it was begun before and cut off."""
         progress = self._journal.progress
         progress.running[node.id] = None
         progress.current_node = node.id
         run = NodeRun(
-            node_id=node.id, state=NodeState.RUNNING, attempt=attempt, attempts_before=before, start_time=started
+            node_id=node.id,
+            state=NodeState.RUNNING,
+            attempt=attempt,
+            attempts_before=before,
+            start_time=started,
+            usage=spent,
         )
         verb = "runs again after an interruption" if again else "started" if attempt == 1 else f"attempt {attempt}"
         self._record(node, run, LogLevel.INFO, f"{node.name}: {verb}", {"event": "node_started", "type": node.type})
 
-    def completed(self, node: PlanNode, outcome: Success, *, attempt: int, before: int, started: int) -> None:
+    def completed(
+        self,
+        node: PlanNode,
+        outcome: Success,
+        *,
+        attempt: int,
+        before: int,
+        started: int,
+        spent: TokenUsage | None,
+    ) -> None:
         """A node has a result."""
         ended = self._clock()
         self._ended(node)
@@ -71,7 +92,7 @@ class Recorder:
             end_time=ended,
             output=outcome.output,
             branch=outcome.branch,
-            usage=outcome.usage,
+            usage=total(spent, outcome.usage),
         )
         metadata: dict[str, Any] = {
             "event": "node_completed",
@@ -84,7 +105,7 @@ class Recorder:
             message += f", branch {outcome.branch}" if outcome.branch is not None else ", no branch"
         if outcome.usage is not None:
             metadata["total_tokens"] = outcome.usage.total_tokens
-        self._record(node, run, LogLevel.INFO, message, metadata)
+        self._record(node, run, LogLevel.INFO, message, metadata, used=outcome.usage)
 
     def skipped(self, node: PlanNode) -> None:
         """No edge into a node was active."""
@@ -94,9 +115,19 @@ class Recorder:
         self._record(node, run, LogLevel.INFO, f"{node.name}: skipped", metadata)
 
     def will_retry(
-        self, node: PlanNode, error: ErrorInfo, *, before: int, started: int, due: int, delay: float, attempts: int
+        self,
+        node: PlanNode,
+        failure: Failure,
+        *,
+        before: int,
+        started: int,
+        due: int,
+        delay: float,
+        attempts: int,
+        spent: TokenUsage | None,
     ) -> None:
         """An attempt failed and another one follows in ``delay`` seconds, at ``due``."""
+        error = failure.error
         self._journal.progress.running.pop(node.id, None)
         run = NodeRun(
             node_id=node.id,
@@ -106,15 +137,16 @@ class Recorder:
             start_time=started,
             retry_time=due,
             error=error,
+            usage=total(spent, failure.usage),
         )
         metadata = {"event": "node_retry", "type": node.type, "error_type": error.type, "delay_ms": delay * 1000}
         message = (
             f"{node.name}: attempt {error.attempt} of {attempts} failed with {error.type}: {error.message}; "
             f"next in {delay:.3g} s"
         )
-        self._record(node, run, LogLevel.WARNING, message, metadata)
+        self._record(node, run, LogLevel.WARNING, message, metadata, used=failure.usage)
 
-    def failed(self, node: PlanNode, failure: Failure, *, before: int, started: int) -> None:
+    def failed(self, node: PlanNode, failure: Failure, *, before: int, started: int, spent: TokenUsage | None) -> None:
         """The last attempt failed; the node goes on with its fallback if it has one."""
         error = failure.error
         proceed = node.on_error.proceed
@@ -131,12 +163,14 @@ class Recorder:
             end_time=self._clock(),
             output=encode(node.on_error.fallback) if proceed else None,
             error=error,
+            usage=total(spent, failure.usage),
         )
         metadata = {"event": "node_failed", "type": node.type, "error_type": error.type}
         message = f"{node.name}: failed with {error.type}: {error.message}"
         if proceed:
             message += "; goes on with its fallback"
-        self._record(node, run, LogLevel.WARNING if proceed else LogLevel.ERROR, message, metadata)
+        level = LogLevel.WARNING if proceed else LogLevel.ERROR
+        self._record(node, run, level, message, metadata, used=failure.usage)
 
     def _ended(self, node: PlanNode) -> None:
         progress = self._journal.progress
@@ -144,7 +178,16 @@ class Recorder:
         progress.nodes_done += 1
         progress.current_node = next(reversed(progress.running), node.id)
 
-    def _record(self, node: PlanNode, run: NodeRun, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
+    def _record(
+        self,
+        node: PlanNode,
+        run: NodeRun,
+        level: LogLevel,
+        message: str,
+        metadata: Mapping[str, Any],
+        *,
+        used: TokenUsage | None = None,
+    ) -> None:
         self._journal.note(run, self._entry(level, message, node=node, attempt=run.attempt, metadata=metadata))
         if not self._observers:
             return
@@ -158,7 +201,7 @@ class Recorder:
             attempt=run.attempt,
             duration=run.end_time - run.start_time if run.end_time and run.start_time else 0,
             error=run.error,
-            usage=run.usage,
+            usage=used,
         )
         for observer in self._observers:
             observer(event)

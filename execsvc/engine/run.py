@@ -21,10 +21,10 @@ from execsvc.engine.journal import Journal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, PureNode
-from execsvc.engine.recorder import Recorder
+from execsvc.engine.recorder import Recorder, total
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import IllegalTransition, LeaseLost
-from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState
+from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState, TokenUsage
 from execsvc.store import Claim, Store
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class _Attempt:
     again: bool = False
     #: When it is due, on the clock; None: at once.
     due: int | None = None
+    #: Tokens used by the attempts before.
+    spent: TokenUsage | None = None
 
 
 class ExecutionRun:
@@ -276,7 +278,7 @@ class ExecutionRun:
                 return
             outcome = fallback
         else:
-            self._recorder.completed(node, outcome, attempt=attempt.number, before=attempt.before, started=started)
+            self._completed(node, outcome, attempt, started=started)
         self._settle(node, outcome)
 
     async def _run_effect(self, node: PlanNode) -> None:
@@ -292,11 +294,11 @@ class ExecutionRun:
                 return
             number, before = attempt.number, attempt.before
             started = self._clock()
-            self._recorder.started(node, number, started, before=before, again=attempt.again)
+            self._recorder.started(node, number, started, before=before, again=attempt.again, spent=attempt.spent)
             outcome: Success | Failure | None
             outcome = await attempt_in_lane(self._lanes, executor, node, self._context(node, number))
             if isinstance(outcome, Success):
-                self._recorder.completed(node, outcome, attempt=number, before=before, started=started)
+                self._completed(node, outcome, attempt, started=started)
                 break
             error = outcome.error
             repeatable = error.retryable and policy is not None and error.type not in policy.non_retryable
@@ -310,9 +312,16 @@ class ExecutionRun:
             due = self._clock() + round(delay * 1e6)
             attempts = before + policy.max_attempts
             self._recorder.will_retry(
-                node, error, before=before, started=started, due=due, delay=delay, attempts=attempts
+                node,
+                outcome,
+                before=before,
+                started=started,
+                due=due,
+                delay=delay,
+                attempts=attempts,
+                spent=attempt.spent,
             )
-            attempt = _Attempt(number=number + 1, before=before, due=due)
+            attempt = _Attempt(number=number + 1, before=before, due=due, spent=total(attempt.spent, outcome.usage))
         # On disk before anything that depends on it starts.
         await self._journal.commit()
         self._settle(node, outcome)
@@ -325,9 +334,16 @@ class ExecutionRun:
         if recorded is None:
             return _Attempt(number=1)
         if recorded.state is NodeState.PENDING:
-            return _Attempt(number=recorded.attempt + 1, before=recorded.attempts_before, due=recorded.retry_time)
+            return _Attempt(
+                number=recorded.attempt + 1,
+                before=recorded.attempts_before,
+                due=recorded.retry_time,
+                spent=recorded.usage,
+            )
         # Cut off by a crash: run again under its own number and idempotency key.
-        return _Attempt(number=max(1, recorded.attempt), before=recorded.attempts_before, again=True)
+        return _Attempt(
+            number=max(1, recorded.attempt), before=recorded.attempts_before, again=True, spent=recorded.usage
+        )
 
     async def _until_due(self, attempt: _Attempt) -> None:
         """Wait until an attempt is due, or no attempt may start."""
@@ -337,8 +353,13 @@ class ExecutionRun:
                 async with asyncio.timeout(left / 1e6):
                     await self._holding.wait()
 
+    def _completed(self, node: PlanNode, outcome: Success, attempt: _Attempt, *, started: int) -> None:
+        self._recorder.completed(
+            node, outcome, attempt=attempt.number, before=attempt.before, started=started, spent=attempt.spent
+        )
+
     def _fail(self, node: PlanNode, failure: Failure, attempt: _Attempt, *, started: int) -> None:
-        self._recorder.failed(node, failure, before=attempt.before, started=started)
+        self._recorder.failed(node, failure, before=attempt.before, started=started, spent=attempt.spent)
         if not node.on_error.proceed and self._failure is None:
             self._failure = failure.error
             self._wake.set()

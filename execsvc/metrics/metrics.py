@@ -185,12 +185,11 @@ class Metrics:
         if not isinstance(event, NodeChanged):
             return
         state = event.state
+        if (usage := event.usage) is not None:
+            self._input_tokens(usage.input_tokens)
+            self._output_tokens(usage.output_tokens)
         if state is NodeState.COMPLETED or state is NodeState.FAILED:
             self._ended[state][event.type](event.duration / 1e6)
-            usage = event.usage
-            if usage is not None:
-                self._input_tokens(usage.input_tokens)
-                self._output_tokens(usage.output_tokens)
             if event.error is not None and state is NodeState.COMPLETED:
                 self._fell_back[event.type]()
         elif state is NodeState.PENDING:

@@ -95,6 +95,7 @@ class NodeRun:
     #: Branch a condition chose; None where it chose none or is no condition.
     branch: str | None = None
     error: ErrorInfo | None = None
+    #: Tokens that all its attempts used.
     usage: TokenUsage | None = None
 
 

@@ -68,6 +68,8 @@ class EmbeddedQueue:
         self._leases: dict[asyncio.Task[None], str] = {}
         self._by_key: dict[str, set[asyncio.Task[None]]] = {}
         self._line: WaitingLine[_Offer] = WaitingLine(key_limits, lambda key: len(self._by_key.get(key, ())))
+        #: Executions that are let in once the write that makes them PENDING is on disk, by uid.
+        self._expected: set[str] = set()
         #: Executions whose claim the database could not take yet.
         self._claiming: set[str] = set()
         self._closed = False
@@ -84,7 +86,9 @@ class EmbeddedQueue:
 
     def full_for(self, key: str) -> bool:
         """Whether an execution with this concurrency key would have to wait where as many wait as may."""
-        return len(self._line) >= self.capacity and not self.has_slot_for(key)
+        free = self._slots - len(self._leases) if self.has_slot_for(key) else 0
+        expected = len(self._expected)
+        return expected >= free and len(self._line) + expected - free >= self.capacity
 
     def has_slot_for(self, key: str) -> bool:
         """Whether an execution with this concurrency key that is offered now would start at once."""
@@ -94,6 +98,14 @@ class EmbeddedQueue:
     def describe(self, uid: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait here."""
         return self._line.describe(uid)
+
+    def expect(self, uid: str) -> None:
+        """Keep a place for an execution that will be offered, so that ``full_for`` counts it, until ``let_go``."""
+        self._expected.add(uid)
+
+    def let_go(self, uid: str) -> None:
+        """Free the place kept for an execution: it is offered now, or will not be. There need not be one."""
+        self._expected.discard(uid)
 
     def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
         """Queue an execution that is PENDING or RUNNING in the store, or is being stored by a write handed in before.

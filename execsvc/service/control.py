@@ -64,6 +64,8 @@ class Control:
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""
+        if retried and not full:
+            self._queue.expect(uid)
         release = self._engine.hold(uid)
         write = self._store.update(
             UpdateExecution(
@@ -91,6 +93,8 @@ class Control:
         )
 
         def written(done: asyncio.Future[Updated]) -> None:
+            if retried:
+                self._queue.let_go(uid)
             if not done.cancelled() and done.exception() is None and not done.result().repeated:
                 self._take_effect(action, namespace, execution, done.result().status)
             release()

@@ -9,7 +9,14 @@ import grpc
 import pytest
 
 from execsvc.store import SqliteStore
-from execsvc_client import AsyncExecutionClient, ExecutionState, FailedPrecondition, v1
+from execsvc_client import (
+    AsyncExecutionClient,
+    ExecutionState,
+    ExecutionStatus,
+    FailedPrecondition,
+    ResourceExhausted,
+    v1,
+)
 from tests.integration.conftest import StartServer, Stubs
 from tests.support.logs import entries, story
 from tests.support.nodes import Gates
@@ -209,6 +216,27 @@ async def test_a_retry_into_a_full_queue_is_refused_changes_nothing_and_comes_th
     assert answered.status.state == v1.EXECUTION_STATE_PENDING
     assert (await full.client.wait("failed")).state == "FAILED"
     assert (await story(full.client, "failed")).count("retried") == 1
+
+
+async def test_of_many_retries_at_once_no_more_are_let_in_than_may_wait(
+    start_server: StartServer, gates: Gates
+) -> None:
+    async with start_server(max_concurrent=1, max_queued=3) as client:
+        failed = [f"failed{number}" for number in range(20)]
+        for execution_id in failed:
+            await client.execute(FAILING, {"n": 7}, execution_id=execution_id)
+            assert (await client.wait(execution_id)).state == "FAILED"
+        await client.execute(chain("blocker"), execution_id="blocker")
+        await gates.entered("blocker")
+        answers = await asyncio.gather(*map(client.retry, failed), return_exceptions=True)
+        assert sum(isinstance(answer, ResourceExhausted) for answer in answers) == len(failed) - 3
+        let_in = [answer.execution_id for answer in answers if isinstance(answer, ExecutionStatus)]
+        assert len(let_in) == 3
+        gates.open("blocker")
+        for execution_id in let_in:
+            assert (await client.wait(execution_id)).state == "FAILED"
+        # No place was lost.
+        assert (await client.retry(failed[0])).state == "PENDING"
 
 
 async def test_a_full_queue_answers_a_repeated_retry_as_the_first(start_server: StartServer, gates: Gates) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +13,7 @@ import pytest
 from execsvc.service import Limits
 from execsvc_client import AlreadyExists, AsyncExecutionClient, Execution, FailedPrecondition, v1
 from tests.integration.conftest import StartServer, Stubs
+from tests.servers import ChatServer
 from tests.support.clocks import HandClock
 from tests.support.logs import entries, story, until_logged
 from tests.support.nodes import Gates
@@ -31,6 +34,12 @@ def fails(name: str = "a", failures: int = 999, **config: Any) -> dict[str, Any]
     return one(name, fail_with="FLAKY", failures=failures, **config)
 
 
+@pytest.fixture
+def chat(tmp_path: Path) -> Iterator[ChatServer]:
+    with ChatServer(tmp_path / "requests.jsonl") as server:
+        yield server
+
+
 def retry(execution_id: str = "e", **fields: Any) -> v1.ControlRequest:
     message = v1.ControlRequest(execution_id=execution_id, **fields)
     message.retry.SetInParent()
@@ -42,6 +51,28 @@ def attempts_logged(log: list[Any]) -> list[tuple[int, str]]:
 
 
 # Attempts
+
+
+async def test_tokens_of_failed_attempts_are_counted_with_the_others(
+    start_server: StartServer, chat: ChatServer
+) -> None:
+    def asks(attempts: int) -> dict[str, Any]:
+        schema = {"type": "object", "required": ["answer"]}
+        policy = {"max_attempts": attempts, **QUICK}
+        ask = node("llm", model="openai:json-wrong", base_url=chat.base_url, prompt="hi", response_schema=schema)
+        return workflow("a > out", a={**ask, "retry": policy}, out=output())
+
+    async with start_server() as client:
+        for execution_id, attempts in (("once", 1), ("twice", 2)):
+            await client.execute(asks(attempts), execution_id=execution_id)
+            assert (await client.wait(execution_id)).state == "FAILED"
+        await client.retry("twice")
+        assert (await client.wait("twice")).state == "FAILED"
+        once, twice = (await client.get("once")).usage, (await client.get("twice")).usage
+    assert once is not None
+    assert twice is not None
+    assert once.total_tokens > 0
+    assert twice.total_tokens == 4 * once.total_tokens
 
 
 @pytest.mark.parametrize(

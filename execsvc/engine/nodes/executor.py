@@ -18,13 +18,23 @@ class NodeError(Exception):
         message: what happened, for people; no secret, no stack trace.
         retryable: whether another attempt could succeed.
         retry_after: seconds that whoever refused asked to wait for, if it did.
+        usage: tokens that the failed attempt has used all the same.
     """
 
-    def __init__(self, type: str, message: str, *, retryable: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        type: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        usage: TokenUsage | None = None,
+    ) -> None:
         self.type = type
         self.message = message
         self.retryable = retryable
         self.retry_after = retry_after
+        self.usage = usage
         super().__init__(f"{type}: {message}")
 
 

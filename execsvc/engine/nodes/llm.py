@@ -106,7 +106,7 @@ async def _stream(prepared: Prepared, messages: list[BaseMessage], context: Node
             if piece:
                 length += len(piece)
                 if length > ANSWER_LIMIT:
-                    raise _too_large(prepared)
+                    raise _too_large(prepared, usage)
                 pieces.append(piece)
                 if held or not piece.isascii():
                     piece, held = _split(held + piece)
@@ -118,7 +118,10 @@ async def _stream(prepared: Prepared, messages: list[BaseMessage], context: Node
             ending = _ending(chunk) or ending
     if not ending and _tells_ending(prepared):
         raise NodeError(
-            "LLM_BAD_RESPONSE", f"{prepared.where} broke off before its answer was complete", retryable=True
+            "LLM_BAD_RESPONSE",
+            f"{prepared.where} broke off before its answer was complete",
+            retryable=True,
+            usage=usage,
         )
     if ending in _INCOMPLETE:
         context.log(
@@ -132,20 +135,22 @@ async def _stream(prepared: Prepared, messages: list[BaseMessage], context: Node
 async def _ask(prepared: Prepared, answer: Answer, messages: list[BaseMessage]) -> NodeResult:
     reply = await answer.runnable.ainvoke(messages)
     raw: AIMessage = reply["raw"]
+    usage = _usage(raw)
     if len(str(raw.text)) > ANSWER_LIMIT:
-        raise _too_large(prepared)
+        raise _too_large(prepared, usage)
     try:
         value = _value(raw, reply.get("parsed"))
     except (ValueError, TypeError, RecursionError) as error:
         ending = _ending(raw)
         why = f" (it ended early: {ending})" if ending in _INCOMPLETE else ""
-        raise _bad_output(prepared, f"it is not JSON{why}: {error}") from None
+        raise _bad_output(prepared, f"it is not JSON{why}: {error}", usage) from None
     problems = Problems()
     # It can take seconds, whatever the schema and the model are like.
     await asyncio.to_thread(check, answer.validator, value, "$", problems)
     if problems:
-        raise _bad_output(prepared, "; ".join(f"{found.path}: {found.message}" for found in problems.in_order()))
-    return NodeResult(output=value, usage=_usage(raw))
+        reason = "; ".join(f"{found.path}: {found.message}" for found in problems.in_order())
+        raise _bad_output(prepared, reason, usage)
+    return NodeResult(output=value, usage=usage)
 
 
 def _value(raw: AIMessage, parsed: Any) -> Any:
@@ -164,13 +169,14 @@ def _value(raw: AIMessage, parsed: Any) -> Any:
     return json.loads(_well_formed(text), parse_float=_finite, parse_constant=_no_constant)
 
 
-def _bad_output(prepared: Prepared, reason: str) -> NodeError:
+def _bad_output(prepared: Prepared, reason: str, usage: TokenUsage | None) -> NodeError:
     message = f"{prepared.where} did not answer what response_schema asks for: {reason}"
-    return NodeError("LLM_BAD_OUTPUT", redact(message)[:1000], retryable=True)
+    return NodeError("LLM_BAD_OUTPUT", redact(message)[:1000], retryable=True, usage=usage)
 
 
-def _too_large(prepared: Prepared) -> NodeError:
-    return NodeError("OUTPUT_TOO_LARGE", f"{prepared.where} answers more than {ANSWER_LIMIT} characters")
+def _too_large(prepared: Prepared, usage: TokenUsage | None) -> NodeError:
+    message = f"{prepared.where} answers more than {ANSWER_LIMIT} characters"
+    return NodeError("OUTPUT_TOO_LARGE", message, usage=usage)
 
 
 def _usage(message: AIMessage | AIMessageChunk) -> TokenUsage | None:

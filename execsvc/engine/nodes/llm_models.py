@@ -208,9 +208,9 @@ def _prepare(config: LlmConfig, model: BaseChatModel) -> Prepared:
 
 
 def _answer(config: LlmConfig, schema: Mapping[str, Any], model: BaseChatModel) -> Answer:
-    # Providers ask for a name and find it in the title.
+    # Providers ask for a name and find it in the title; LangChain takes only what has properties for a schema.
     title = str(schema.get("title", ""))
-    named = {**schema, "title": title if _SCHEMA_NAME.fullmatch(title) else "answer"}
+    named = {"properties": {}, **schema, "title": title if _SCHEMA_NAME.fullmatch(title) else "answer"}
     structured: Callable[..., Runnable[Any, Any]] = model.with_structured_output
     try:
         try:

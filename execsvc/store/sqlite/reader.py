@@ -34,6 +34,7 @@ FROM executions WHERE namespace = ? AND execution_id = ?
 _NODES = f"""
 SELECT json_group_array(json_array({NODE_COLUMNS}, CASE WHEN ? THEN output END)) FROM node_runs WHERE execution = ?
 """
+_NODES_ONE_BY_ONE = f"SELECT {NODE_COLUMNS}, CASE WHEN ? THEN output END FROM node_runs WHERE execution = ?"
 _ENTRIES = """
 SELECT json_group_array(json_array(sequence, time, level, node_id, attempt, message, json(metadata))) FROM (
     SELECT * FROM log_entries
@@ -266,7 +267,12 @@ def _definition(db: sqlite3.Connection, digest: str) -> bytes:
 
 
 def _nodes(db: sqlite3.Connection, pk: int, *, outputs: bool) -> dict[str, NodeRun]:
-    (text,) = db.execute(_NODES, (outputs, pk)).fetchone()
+    try:
+        (text,) = db.execute(_NODES, (outputs, pk)).fetchone()
+    except sqlite3.DataError:
+        # Together they are longer than SQLite lets a text be (1 GB).
+        rows = db.execute(_NODES_ONE_BY_ONE, (outputs, pk))
+        return {row[0]: node_of(row[:-1], row[-1]) for row in rows}
     return {row[0]: node_of(row[:-1], row[-1]) for row in orjson.loads(text)}
 
 

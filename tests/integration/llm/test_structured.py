@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from execsvc.engine.nodes.llm import LlmNode
@@ -34,6 +36,21 @@ async def test_the_server_is_asked_for_the_schema(node: LlmNode, chat: ChatServe
     assert asked["type"] == "json_schema"
     assert asked["json_schema"]["name"] == "answer"
     assert asked["json_schema"]["schema"]["properties"] == ANSWER_SCHEMA["properties"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ({"type": "object", "required": ["a"]}, {"a": 1}),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": 1}),
+        ({"anyOf": [{"type": "object", "required": ["a"]}, {"type": "object", "required": ["b"]}]}, {"a": 1}),
+    ],
+)
+async def test_a_schema_need_not_list_properties(
+    node: LlmNode, chat: ChatServer, schema: dict[str, object], answer: object
+) -> None:
+    config = llm_config(model="openai:json", prompt=json.dumps(answer), base_url=chat.base_url, response_schema=schema)
+    assert (await node.run(config, Recorder().context)).output == answer
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from execsvc.definition import (
     parse_duration,
     to_mermaid,
 )
+from execsvc.errors import InvalidRequest
 from execsvc.model import NodeState
 
 PLAIN: dict[str, Any] = {
@@ -161,7 +162,6 @@ def test_an_editor_export_is_the_same_workflow() -> None:
 
 
 def test_a_slip_in_an_editor_export_is_named() -> None:
-    from execsvc.errors import InvalidRequest
 
     export = copy.deepcopy(REACT_FLOW)
     export["nodes"][2]["data"]["promptt"] = "x"
@@ -275,6 +275,27 @@ def test_more_node_types_can_be_registered() -> None:
     assert "shout" not in BUILTIN
     with pytest.raises(ValueError, match="shout"):
         types.extended([echo])
+
+
+def test_a_plug_in_that_fails_on_a_config_is_a_problem_of_that_config(caplog: pytest.LogCaptureFixture) -> None:
+    def compile_badly(config: Any, builder: Builder) -> Any:
+        raise KeyError("a secret")
+
+    broken = NodeType(
+        name="broken", description="Fails.", config_schema={"type": "object"}, effect=True, compile=compile_badly
+    )
+    nodes = [{"id": "b", "type": "broken"}, {"id": "o", "type": "output", "config": {"expression": "1 +"}}]
+    definition = {"nodes": nodes, "edges": [{"source": "b", "target": "o"}]}
+
+    with pytest.raises(InvalidRequest) as refused:
+        parse_definition(definition, types=BUILTIN.extended([broken]))
+
+    assert [(problem.path, problem.reason) for problem in refused.value.problems] == [
+        ("definition.nodes[0].config", "CONFIG_UNREADABLE"),
+        ("definition.nodes[1].config.expression", "CEL_SYNTAX"),
+    ]
+    assert "secret" not in str(refused.value)
+    assert "a secret" in caplog.text
 
 
 def test_every_config_field_of_every_type_is_described() -> None:

@@ -232,6 +232,23 @@ async def test_without_room_to_wait_what_starts_at_once_is_taken(store: SqliteSt
     await world.queue.join()
 
 
+async def test_places_that_are_kept_count_until_they_are_let_go(store: SqliteStore) -> None:
+    world = World(store, capacity=1, slots=1)
+    # One may start, and one may wait.
+    world.queue.expect("first")
+    assert not world.queue.full_for("")
+    world.queue.expect("second")
+    assert world.queue.full_for("")
+    world.queue.let_go("second")
+    assert not world.queue.full_for("")
+    await world.add("a", "b")
+    world.queue.let_go("first")
+    assert world.queue.full_for("")
+    world.queue.close()
+    world.end("a")
+    await world.queue.join()
+
+
 async def test_once_closed_it_starts_nothing_more(world: World) -> None:
     await world.add("a")
     await world.until_started("a")

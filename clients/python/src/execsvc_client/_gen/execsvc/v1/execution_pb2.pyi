@@ -281,7 +281,7 @@ class NodeRun(_message.Message):
 
     @_builtins.property
     def usage(self) -> Global___TokenUsage:
-        """Tokens it used; unset where it called no model."""
+        """Tokens that all its attempts used; unset where none called a model."""
 
     def __init__(
         self,
