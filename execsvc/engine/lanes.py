@@ -1,7 +1,8 @@
-"""Where effects run: LangGraph tasks, hosted in shared runs of one functional-API entrypoint.
+"""Where effects run: inside LangGraph tasks, in shared runs of one functional-API entrypoint.
 
-A run of an entrypoint costs as much to set up as two of its tasks, and each task costs more the more tasks its run
-has had; so executions share *lanes*: runs that host a bounded number of tasks and are then replaced.
+A task of LangGraph costs as much as all else that the engine does for an effect, and a run as much as two tasks; so
+executions share *lanes*: a run whose task hosts a bounded number of effects, side by side, and is then replaced. Each
+effect has LangGraph's context around it: its configuration, its stream writer, its runtime.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Tasks one lane hosts. Up to some 50, a task costs the same wherever it stands in its run.
-TASKS_PER_LANE: Final = 50
+#: Effects one lane hosts. What code of a node leaves behind in its LangGraph run goes with the lane.
+EFFECTS_PER_LANE: Final = 500
 #: Seconds after which abandoned work that goes on is cancelled once more: on CPython 3.11 ``asyncio.wait_for``, which
 #: libraries use, forgets a cancellation that comes together with its result.
 CANCEL_AGAIN: Final = 0.5
@@ -28,48 +29,37 @@ CANCELS: Final = 20
 
 
 class _Slot(Generic[T]):
-    """One piece of work, its outcome, and a way to cut it off that LangGraph does not notice."""
+    """One piece of work, its outcome, and whoever waits for it."""
 
-    __slots__ = ("_abandoned", "_running", "_work", "error", "result")
+    __slots__ = ("_waiter", "_work", "error", "result")
 
-    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[T]], waiter: asyncio.Future[None]) -> None:
         self._work = work
-        self._running: asyncio.Task[Any] | None = None
-        self._abandoned = False
+        self._waiter = waiter
         self.result: T
         self.error: BaseException | None = None
 
     async def run(self) -> None:
-        """Do the work and keep what came of it. Raises nothing: an error in one task would end its whole lane."""
-        if self._abandoned:
-            return
-        self._running = asyncio.current_task()
+        """Do the work and keep what came of it. Raises nothing: some errors in a task would end the event loop."""
         try:
             self.result = await self._work()
-        except asyncio.CancelledError as error:
-            self.error = error
-            if (current := asyncio.current_task()) is not None:
-                # LangGraph goes on in this task and must not find it half cancelled.
-                current.uncancel()
         except BaseException as error:
             self.error = error
-        finally:
-            self._running = None
 
-    def abandon(self, times: int = CANCELS) -> None:
-        """Cancel the work, and again while it goes on; nobody waits for it any more."""
-        self._abandoned = True
-        if self._running is not None and times:
-            self._running.cancel()
-            asyncio.get_running_loop().call_later(CANCEL_AGAIN, self.abandon, times - 1)
-
-
-async def run_slot(slot: _Slot[Any]) -> None:
-    """Run a slot. Importable under its own name, since LangGraph keeps what it prepares only for such functions."""
-    await slot.run()
+    def ended(self, effect: asyncio.Task[None]) -> None:
+        """Wake whoever waits."""
+        if effect.cancelled():
+            # Before it began.
+            self.error = asyncio.CancelledError()
+        if not self._waiter.done():
+            self._waiter.set_result(None)
 
 
-_effect = task(run_slot)
+def _abandon(work: asyncio.Task[None], times: int = CANCELS) -> None:
+    """Cancel work that nobody waits for any more, and again while it goes on."""
+    if not work.done() and times:
+        work.cancel()
+        asyncio.get_running_loop().call_later(CANCEL_AGAIN, _abandon, work, times - 1)
 
 
 class _Lane:
@@ -77,6 +67,8 @@ class _Lane:
 
     def __init__(self) -> None:
         self.hosted = 0
+        self.effects: set[asyncio.Task[None]] = set()
+        #: Effects that have come and not ended yet.
         self._under_way = 0
         self._context: contextvars.Context | None = None
         self._open = asyncio.Event()
@@ -86,28 +78,47 @@ class _Lane:
         self.run.add_done_callback(lambda _: self._open.set())
 
     async def host(self) -> None:
-        """Body of the entrypoint: stay until every task is done and no more will come."""
+        """Body of the lane's task: stay until every effect is done and no more will come."""
         self._context = contextvars.copy_context()
         self._open.set()
-        await self._finished.wait()
+        try:
+            await self._finished.wait()
+        finally:
+            for effect in self.effects:
+                _abandon(effect)
 
-    async def submit(self, slot: _Slot[Any]) -> None:
-        """Run a slot as a task of this lane; returns once it has ended."""
+    async def start(self, slot: _Slot[Any]) -> asyncio.Task[None]:
+        """Begin a piece of work in this lane."""
         self.hosted += 1
         self._under_way += 1
         try:
-            if self._context is None:
-                await self._open.wait()
-                if self._context is None:
-                    await self.run
-                    raise RuntimeError("a LangGraph run ended before it began")
-            await self._context.copy().run(_effect, slot)
-        finally:
-            self._under_way -= 1
-            self._settle()
+            context = self._context or await self._opened()
+        except BaseException:
+            self._left()
+            raise
+        effect = asyncio.create_task(slot.run(), context=context.copy())
+        self.effects.add(effect)
+        effect.add_done_callback(slot.ended)
+        effect.add_done_callback(self._ended)
+        return effect
+
+    async def _opened(self) -> contextvars.Context:
+        await self._open.wait()
+        if self._context is None:
+            await self.run
+            raise RuntimeError("a LangGraph run ended before it began")
+        return self._context
+
+    def _ended(self, effect: asyncio.Task[None]) -> None:
+        self.effects.discard(effect)
+        self._left()
+
+    def _left(self) -> None:
+        self._under_way -= 1
+        self._settle()
 
     def retire(self) -> None:
-        """Take no more tasks, and end with the last one."""
+        """Take no more effects, and end with the last one."""
         self._retired = True
         self._settle()
 
@@ -116,47 +127,54 @@ class _Lane:
             self._finished.set()
 
 
-@entrypoint()
-async def _lane(lane: _Lane) -> None:
+@task
+async def _effects(lane: _Lane) -> None:
     await lane.host()
 
 
+@entrypoint()
+async def _lane(lane: _Lane) -> None:
+    await _effects(lane)
+
+
 class Lanes:
-    """Runs effects as LangGraph tasks. Use within one event loop; ``close`` when done."""
+    """Runs effects inside LangGraph tasks. Use within one event loop; ``close`` when done."""
 
     def __init__(self) -> None:
         self._current: _Lane | None = None
         self._next: _Lane | None = None
-        self._lanes: set[asyncio.Task[Any]] = set()
+        self._lanes: set[_Lane] = set()
 
     def _new(self) -> _Lane:
         lane = _Lane()
-        self._lanes.add(lane.run)
-        lane.run.add_done_callback(self._lanes.discard)
+        self._lanes.add(lane)
+        lane.run.add_done_callback(lambda _: self._lanes.discard(lane))
         return lane
 
     def _lane(self) -> _Lane:
         lane = self._current
-        if lane is None or lane.hosted >= TASKS_PER_LANE or lane.run.done():
+        if lane is None or lane.hosted >= EFFECTS_PER_LANE or lane.run.done():
             if lane is not None:
                 lane.retire()
             lane = self._current = self._next if self._next is not None else self._new()
             self._next = None
-        if self._next is None and lane.hosted >= TASKS_PER_LANE // 2:
+        if self._next is None and lane.hosted >= EFFECTS_PER_LANE // 2:
             # Opened ahead, so that no effect waits for a run to be set up.
             self._next = self._new()
         return lane
 
     async def run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run ``work`` as a task; answers what it answers and raises what it raises.
+        """Run ``work`` inside a lane's task; answers what it answers and raises what it raises.
 
         Cancelling this call cancels the work and returns at once, whether or not the work minds.
         """
-        slot = _Slot(work)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        slot = _Slot(work, waiter)
+        effect = await self._lane().start(slot)
         try:
-            await self._lane().submit(slot)
+            await waiter
         except asyncio.CancelledError:
-            slot.abandon()
+            _abandon(effect)
             raise
         if slot.error is not None:
             raise slot.error
@@ -168,9 +186,9 @@ class Lanes:
             if lane is not None:
                 lane.retire()
         if self._lanes:
-            _, late = await asyncio.wait(self._lanes, timeout=grace)
-            for run in late:
-                run.cancel()
-            stuck = (await asyncio.wait(late, timeout=grace))[1] if late else ()
-            if stuck:
-                logger.warning("nodes that swallow their cancellation are left behind")
+            await asyncio.wait([lane.run for lane in self._lanes], timeout=grace)
+        late = {task for lane in self._lanes for task in (lane.run, *lane.effects)}
+        for lane in self._lanes:
+            lane.run.cancel()
+        if late and (await asyncio.wait(late, timeout=grace))[1]:
+            logger.warning("nodes that swallow their cancellation are left behind")

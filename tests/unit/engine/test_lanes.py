@@ -12,7 +12,7 @@ import pytest
 from langgraph.config import get_config, get_stream_writer
 
 from execsvc.engine import lanes as lanes_module
-from execsvc.engine.lanes import TASKS_PER_LANE, Lanes
+from execsvc.engine.lanes import EFFECTS_PER_LANE, Lanes
 
 
 class Work:
@@ -117,7 +117,7 @@ async def test_works_run_side_by_side(lanes: Lanes) -> None:
 
 
 async def test_more_than_a_lane_holds_run_side_by_side(lanes: Lanes) -> None:
-    count = 3 * TASKS_PER_LANE + 7
+    count = 3 * EFFECTS_PER_LANE + 7
     barrier = asyncio.Barrier(count)
 
     async def meet(i: int) -> int:
@@ -129,7 +129,7 @@ async def test_more_than_a_lane_holds_run_side_by_side(lanes: Lanes) -> None:
 
 async def test_lanes_end_with_the_last_of_their_tasks(lanes: Lanes) -> None:
     for round_ in range(4):
-        await asyncio.gather(*[lanes.run(lambda: answer(1)) for _ in range(TASKS_PER_LANE)])
+        await asyncio.gather(*[lanes.run(lambda: answer(1)) for _ in range(EFFECTS_PER_LANE)])
         # A lane that was replaced ends within a few turns of the loop; the current one and the next one stay.
         for _ in range(200):
             if len(lanes._lanes) <= 2:
@@ -141,7 +141,7 @@ async def test_lanes_end_with_the_last_of_their_tasks(lanes: Lanes) -> None:
 async def test_lane_of_a_long_work_stays_while_others_come_and_go(lanes: Lanes, make_work: MakeWork) -> None:
     long = make_work()
     task = await started(lanes, long)
-    for _ in range(3 * TASKS_PER_LANE):
+    for _ in range(3 * EFFECTS_PER_LANE):
         await lanes.run(lambda: answer(1))
     long.gate.set()
     assert await task == "done"
@@ -204,10 +204,10 @@ async def test_work_that_forgets_a_cancellation_is_cancelled_again(
 async def test_lane_ends_without_error_once_its_abandoned_work_does(lanes: Lanes, make_work: MakeWork) -> None:
     stubborn = make_work(stubborn=True)
     task = await started(lanes, stubborn)
-    run = next(iter(lanes._lanes))
+    run = next(iter(lanes._lanes)).run
     task.cancel()
     await asyncio.wait([task])
-    await asyncio.gather(*[lanes.run(lambda: answer(1)) for _ in range(2 * TASKS_PER_LANE)])
+    await asyncio.gather(*[lanes.run(lambda: answer(1)) for _ in range(2 * EFFECTS_PER_LANE)])
     stubborn.gate.set()
     await asyncio.wait([run])
     assert run.exception() is None
@@ -235,7 +235,7 @@ async def test_timeout_around_a_work_is_a_timeout(lanes: Lanes, make_work: MakeW
 
 
 async def test_error_and_cancellation_of_many_leave_every_other_result_right(lanes: Lanes, make_work: MakeWork) -> None:
-    works = [make_work() for _ in range(3 * TASKS_PER_LANE)]
+    works = [make_work() for _ in range(3 * EFFECTS_PER_LANE)]
     tasks: list[asyncio.Task[object]] = []
     for i, work in enumerate(works):
         if i % 3 == 1:
