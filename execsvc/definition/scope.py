@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from execsvc.record import record
 
 #: The names an expression or a template may start from.
 ROOTS = ("input", "nodes", "execution")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Scope:
     """The values of one execution. One per execution: ``nodes`` grows as nodes finish, the rest stays."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -15,6 +14,7 @@ from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.model import ErrorInfo, TokenUsage
+from execsvc.record import record
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ MAX_OUTPUT: Final = 4 * 1024 * 1024
 MAX_RETRY_AFTER: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Success:
     """An attempt that gave a result."""
 
@@ -35,7 +35,7 @@ class Success:
     usage: TokenUsage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An attempt that failed."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from execsvc.model import ErrorInfo, ExecutionState, NodeState, TokenUsage
+from execsvc.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NodeChanged:
     """A node moved to another state, or began another attempt."""
 
@@ -26,7 +26,7 @@ class NodeChanged:
     usage: TokenUsage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """An engine let go of an execution."""
 

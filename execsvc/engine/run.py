@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -25,6 +24,7 @@ from execsvc.engine.recorder import Recorder, total
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import IllegalTransition, LeaseLost
 from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState, TokenUsage
+from execsvc.record import record
 from execsvc.store import Claim, Store
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ TURN: Final = 0.002
 CHECKPOINT: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class _Attempt:
     """An attempt of a node that is to be made."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from execsvc.model.states import ExecutionState, LogLevel, NodeState
+from execsvc.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:
     """Why an execution or a node failed."""
 
@@ -25,7 +26,7 @@ class ErrorInfo:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class TokenUsage:
     """Tokens that language models have used."""
 
@@ -42,7 +43,7 @@ class TokenUsage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ExecutionStatus:
     """The short form of an execution; what one indexed read gives."""
 
@@ -76,7 +77,7 @@ class ExecutionStatus:
         return min(self.nodes_done / self.nodes_total, 0.999) if self.nodes_total else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NodeRun:
     """What the journal holds of one node of an execution."""
 
@@ -99,7 +100,7 @@ class NodeRun:
     usage: TokenUsage | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NewLogEntry:
     """A log entry that has no sequence yet."""
 
@@ -112,7 +113,7 @@ class NewLogEntry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class LogEntry:
     """An entry of an execution's log."""
 
@@ -126,7 +127,7 @@ class LogEntry:
     metadata: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ExecutionRequest:
     """What a client asked for, once validated; fixed for the life of the execution."""
 
@@ -151,7 +152,7 @@ class ExecutionRequest:
     retry: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Execution:
     """The whole record of an execution."""
 
@@ -174,7 +175,7 @@ class Execution:
     retry: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class StoredWorkflow:
     """A version of a workflow stored under a name."""
 

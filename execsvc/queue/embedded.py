@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.errors import ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.queue.waiting import KeyLimits, WaitingLine
+from execsvc.record import record
 from execsvc.store import Claim, Store, Unfinished, Updated, UpdateExecution
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Run = Callable[[str, ExecutionStatus, Claim | None], Awaitable[None]]
 Waited = Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Offer:
     fresh: Fresh | None
     #: When it was offered.

@@ -8,12 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from sortedcontainers import SortedKeyList
 
+from execsvc.record import record
 from execsvc.store import Unfinished
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class KeyLimits:
     """How many executions with the same concurrency key may run at once."""
 

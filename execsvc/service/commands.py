@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from execsvc.model import ControlAction, ExecutionState, LogLevel
+from execsvc.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A definition as it came in, read only if it is not known yet."""
 
@@ -19,7 +19,7 @@ class Definition:
     load: Callable[[], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ExecuteCommand:
     """Ask for a workflow to be run."""
 
@@ -40,7 +40,7 @@ class ExecuteCommand:
     retry: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ControlCommand:
     """Ask for a change of an execution's state."""
 
@@ -54,7 +54,7 @@ class ControlCommand:
     input: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class LogFilter:
     """Which entries of a log."""
 

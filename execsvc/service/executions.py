@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -30,6 +30,7 @@ from execsvc.model import (
     NewLogEntry,
 )
 from execsvc.queue import EmbeddedQueue
+from execsvc.record import record
 from execsvc.service.checks import execute_problems, require_id
 from execsvc.service.commands import ExecuteCommand
 from execsvc.service.inputs import check_whole_input
@@ -41,7 +42,7 @@ from execsvc.store import Claim, CreateExecution, Store, Unfinished
 KEPT_INPUT: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Checked:
     """What a valid request comes down to."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
 from execsvc.model import ExecutionStatus, LogEntry
+from execsvc.record import record
 from execsvc.service.changes import Changes, Watch, changed_within
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
@@ -26,7 +26,7 @@ HEARTBEAT: Final = 5.0
 DEFAULT_PAGE: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class LogPart:
     """One response of a log stream."""
 

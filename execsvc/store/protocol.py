@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from execsvc.model import (
@@ -20,9 +19,10 @@ from execsvc.model import (
     StoredWorkflow,
 )
 from execsvc.model.filters import Condition, Order
+from execsvc.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class CreateExecution:
     """Store an execution in PENDING, unless its id is taken."""
 
@@ -35,7 +35,7 @@ class CreateExecution:
     entries: tuple[NewLogEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Created:
     """What CreateExecution found or made."""
 
@@ -44,7 +44,7 @@ class Created:
     created: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class UpdateExecution:
     """Change an execution, its journal and its log in one transaction, if its conditions hold; otherwise nothing.
 
@@ -85,7 +85,7 @@ class UpdateExecution:
     input: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class DeleteExecution:
     """Remove an execution that has ended, and all it owns."""
 
@@ -95,7 +95,7 @@ class DeleteExecution:
     uid: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PutWorkflow:
     """Store a version of a workflow, unless it is there."""
 
@@ -108,7 +108,7 @@ class PutWorkflow:
     time: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class WorkflowPut:
     """What PutWorkflow found or made."""
 
@@ -117,7 +117,7 @@ class WorkflowPut:
     created: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Updated:
     """What UpdateExecution did."""
 
@@ -127,7 +127,7 @@ class Updated:
     repeated: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What an engine needs to run an execution it holds the lease of."""
 
@@ -148,7 +148,7 @@ class Claim:
     retry: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Unfinished:
     """An execution that waits for a slot, or was running when the server went down."""
 
@@ -161,7 +161,7 @@ class Unfinished:
     concurrency_key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Listed:
     """An execution in a list, and its position there."""
 
@@ -171,7 +171,7 @@ class Listed:
     position: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """Part of a log, read in one snapshot."""
 
@@ -182,7 +182,7 @@ class LogPage:
     status: ExecutionStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Commit:
     """What a commit did to one execution."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
 from execsvc.model import LogLevel, TokenUsage
+from execsvc.record import record
 
 
 class NodeError(Exception):
@@ -38,7 +38,7 @@ class NodeError(Exception):
         super().__init__(f"{type}: {message}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NodeContext:
     """What one attempt of a node may see and do."""
 
@@ -63,7 +63,7 @@ class NodeContext:
         return {node_id: nodes[node_id] for node_id in self.predecessors if node_id in nodes}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NodeResult:
     """What an attempt produced."""
 
