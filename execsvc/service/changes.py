@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from execsvc.model import ExecutionStatus, LogEntry, NodeRun
+from execsvc.model import ExecutionStatus, LogEntry, NewLogEntry, NodeRun
 from execsvc.store import Commit
 
 #: Entries of one log kept for its followers, and bytes of their messages. Who is further behind reads the store.
 RECENT_ENTRIES: Final = 1_000
 RECENT_BYTES: Final = 1024 * 1024
+#: Executions whose beginning is kept before anybody follows them, since most of those who do begin at once; and how
+#: long a log is kept so, in entries and in bytes of their messages.
+YOUNG: Final = 1024
+YOUNG_ENTRIES: Final = 64
+YOUNG_BYTES: Final = 16 * 1024
+#: Answers kept of one state of an execution, for its other followers.
+SHARED: Final = 16
 #: What is kept of models' answers for one follower that does not take them: characters, and TOKEN_COST a piece.
 TOKEN_BYTES: Final = 256 * 1024
 TOKEN_COST: Final = 16
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,38 +82,37 @@ class Subscriber:
 
 
 class Watch:
-    """What is known of one execution while somebody follows it; shared by all its followers."""
+    """What is known of one execution while somebody follows it, or may soon; shared by all its followers."""
 
     def __init__(self) -> None:
         self.status: ExecutionStatus | None = None
         self.subscribers: set[Subscriber] = set()
+        #: The last entries of the log; those at the end that nobody has asked for yet are as they were handed in.
         self._recent: deque[LogEntry] = deque()
+        self._raw: list[NewLogEntry] = []
         self._bytes = 0
+        #: What was made of the present state for one of several followers, for the others; by what makes it differ.
+        self._shared: dict[Hashable, Any] = {}
 
     def publish(self, commit: Commit) -> None:
         """Take note of a commit."""
+        self._shared.clear()
         status, appended = commit.status, commit.entries
         first = status.last_sequence - len(appended) + 1
         known = self.status
         if commit.deleted or known is None or known.uid != status.uid or known.last_sequence + 1 != first:
             self._recent.clear()
+            self._raw.clear()
             self._bytes = 0
         self.status = None if commit.deleted else status
-        for sequence, entry in enumerate(appended, start=first):
-            self._recent.append(
-                LogEntry(
-                    sequence=sequence,
-                    time=entry.time,
-                    level=entry.level,
-                    message=entry.message,
-                    node_id=entry.node_id,
-                    attempt=entry.attempt,
-                    metadata=entry.metadata,
-                )
-            )
-            self._bytes += len(entry.message)
-        while len(self._recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
-            self._bytes -= len(self._recent.popleft().message)
+        self._raw += appended
+        self._bytes += sum(len(entry.message) for entry in appended)
+        if len(self._recent) + len(self._raw) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
+            recent = self._made()
+            while len(recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
+                self._bytes -= len(recent.popleft().message)
+        if not self.subscribers:
+            return
         # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
         runs = [run if run.output is None else replace(run, output=None) for run in commit.nodes]
         for subscriber in self.subscribers:
@@ -117,9 +125,50 @@ class Watch:
         if self.status is None or cursor > self.status.last_sequence:
             return None
         missing = self.status.last_sequence - cursor
-        if missing > len(self._recent):
+        recent = self._made()
+        if missing > len(recent):
             return None
-        return list(islice(self._recent, len(self._recent) - missing, None))
+        return list(islice(recent, len(recent) - missing, None))
+
+    def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """Answer what another follower has had made under the same key since the last change, or make it."""
+        if len(self.subscribers) < 2:
+            return make()
+        made: _T | None = self._shared.get(key)
+        if made is None:
+            if len(self._shared) >= SHARED:
+                self._shared.clear()
+            made = self._shared[key] = make()
+        return made
+
+    def left(self, subscriber: Subscriber) -> None:
+        """Forget a follower."""
+        self.subscribers.discard(subscriber)
+        if not self.subscribers:
+            self._shared.clear()
+
+    def _made(self) -> deque[LogEntry]:
+        if self._raw and self.status is not None:
+            first = self.status.last_sequence - len(self._raw) + 1
+            self._recent += [
+                LogEntry(
+                    sequence=sequence,
+                    time=entry.time,
+                    level=entry.level,
+                    message=entry.message,
+                    node_id=entry.node_id,
+                    attempt=entry.attempt,
+                    metadata=entry.metadata,
+                )
+                for sequence, entry in enumerate(self._raw, start=first)
+            ]
+            self._raw.clear()
+        return self._recent
+
+    @property
+    def small(self) -> bool:
+        """Whether it may be kept while nobody follows."""
+        return len(self._recent) + len(self._raw) <= YOUNG_ENTRIES and self._bytes <= YOUNG_BYTES
 
 
 class Changes:
@@ -127,13 +176,31 @@ class Changes:
 
     def __init__(self) -> None:
         self._watched: dict[tuple[str, str], Watch] = {}
+        #: Those of them that are kept although nobody follows, oldest first.
+        self._young: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._closed = False
 
     def publish(self, commit: Commit) -> None:
         """Wake the subscribers of an execution; a ``Listener`` of the store."""
-        watch = self._watched.get((commit.namespace, commit.status.execution_id))
-        if watch is not None:
-            watch.publish(commit)
+        key = (commit.namespace, commit.status.execution_id)
+        watch = self._watched.get(key)
+        if watch is None:
+            if not commit.entries or commit.status.last_sequence != len(commit.entries):
+                # Its beginning is not known here.
+                return
+            watch = self._watched[key] = Watch()
+            self._young[key] = None
+            if len(self._young) > YOUNG:
+                self._age(next(iter(self._young)))
+        watch.publish(commit)
+        if not watch.small and key in self._young:
+            self._age(key)
+
+    def _age(self, key: tuple[str, str]) -> None:
+        """Keep an execution no longer than somebody follows it."""
+        del self._young[key]
+        if not self._watched[key].subscribers:
+            del self._watched[key]
 
     def token(self, namespace: str, execution_id: str, node_id: str, attempt: int, text: str) -> None:
         """Hand a piece of an answer to the subscribers of an execution; a ``TokenListener`` of the engine."""
@@ -172,8 +239,8 @@ class Changes:
         try:
             yield watch, subscriber
         finally:
-            watch.subscribers.discard(subscriber)
-            if not watch.subscribers:
+            watch.left(subscriber)
+            if not watch.subscribers and key not in self._young:
                 del self._watched[key]
 
 

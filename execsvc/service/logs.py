@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
 from execsvc.model import ExecutionStatus, LogEntry
-from execsvc.record import record
 from execsvc.service.changes import Changes, Watch, changed_within
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
@@ -26,15 +26,17 @@ HEARTBEAT: Final = 5.0
 DEFAULT_PAGE: Final = 100
 
 
-@record(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LogPart:
-    """One response of a log stream."""
+    """One response of a log stream; may go to several followers, and is not changed but for ``response``."""
 
     entries: Sequence[LogEntry]
     #: The cursor to go on from.
     last_sequence: int
     #: Set in the last part if the execution has ended.
     final: ExecutionStatus | None = None
+    #: What the layer above has made of it, for the next follower.
+    response: Any = None
 
 
 class Logs:
@@ -74,7 +76,8 @@ class Logs:
             limit = PART_ENTRIES
             while True:
                 changed.clear()
-                page = None if told is None else _recent(watch, cursor, filter)
+                shared = _recent(watch, cursor, filter)
+                page, part = shared or (None, None)
                 if page is None:
                     page = await self._store.log_page(
                         namespace,
@@ -100,11 +103,10 @@ class Logs:
                 # heartbeat, which is due however much happens that the filter leaves out.
                 if page.entries or ended or told is None or loop.time() - told >= self._heartbeat:
                     told = loop.time()
-                    final = status if ended and status.state.terminal else None
-                    part = [LogPart(entries=page.entries, last_sequence=cursor, final=final)]
+                    parts = [part or _part(page)]
                     # While the client does not read, nothing else holds on to the entries.
-                    page = None
-                    yield part.pop()
+                    page = part = shared = None
+                    yield parts.pop()
                 if ended:
                     return
                 if cursor < status.last_sequence:
@@ -146,8 +148,18 @@ class Logs:
         return page.entries, tokens.make(page.cursor, page.status.uid) if more else ""
 
 
-def _recent(watch: Watch, cursor: int, filter: LogFilter) -> LogPage | None:
-    """Make a page of what commits have just brought, if nothing before it is missing."""
+def _part(page: LogPage) -> LogPart:
+    ended = page.cursor >= page.status.last_sequence and page.status.state.terminal
+    return LogPart(entries=page.entries, last_sequence=page.cursor, final=page.status if ended else None)
+
+
+def _recent(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPart] | None:
+    """Answer what commits have just brought, if nothing before it is missing; made once for all followers at it."""
+    key = (cursor, filter.min_level, filter.node_id)
+    return watch.shared(key, lambda: _made(watch, cursor, filter))
+
+
+def _made(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPart] | None:
     entries = watch.after(cursor)
     if entries is None or watch.status is None:
         return None
@@ -161,7 +173,8 @@ def _recent(watch: Watch, cursor: int, filter: LogFilter) -> LogPage | None:
             if len(wanted) == PART_ENTRIES or size >= PART_BYTES:
                 cursor = entry.sequence
                 break
-    return LogPage(entries=tuple(wanted), cursor=cursor, status=watch.status)
+    page = LogPage(entries=tuple(wanted), cursor=cursor, status=watch.status)
+    return page, _part(page)
 
 
 def _check_stream(execution_id: str, after: int, tail: int, filter: LogFilter) -> None:

@@ -61,12 +61,15 @@ def entry_message(entry: LogEntry) -> v1.LogEntry:
 
 
 def log_response(part: LogPart) -> v1.StreamLogsResponse:
-    """Make one response of a log stream."""
-    return v1.StreamLogsResponse(
-        entries=[entry_message(entry) for entry in part.entries],
-        last_sequence=part.last_sequence,
-        final_status=None if part.final is None else status_message(part.final),
-    )
+    """Make one response of a log stream; the same one again for another follower of the same part."""
+    if part.response is None:
+        part.response = v1.StreamLogsResponse(
+            entries=[entry_message(entry) for entry in part.entries],
+            last_sequence=part.last_sequence,
+            final_status=None if part.final is None else status_message(part.final),
+        )
+    response: v1.StreamLogsResponse = part.response
+    return response
 
 
 def log_page(entries: Sequence[LogEntry], next_page_token: str) -> v1.ListLogsResponse:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from execsvc.model import ExecutionState, ExecutionStatus, NodeRun, NodeState
-from execsvc.service.changes import TOKEN_BYTES, TOKEN_COST, Changes, Subscriber, Token
+from execsvc.model import ExecutionState, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
+from execsvc.service.changes import (
+    SHARED,
+    TOKEN_BYTES,
+    TOKEN_COST,
+    YOUNG,
+    YOUNG_BYTES,
+    Changes,
+    Subscriber,
+    Token,
+)
 from execsvc.store import Commit
 
 
@@ -129,3 +140,93 @@ def test_after_a_deletion_nothing_of_the_execution_is_known() -> None:
         changes.publish(Commit(namespace="default", status=status(1), deleted=True))
         assert watch.status is None
         assert watch.after(0) is None
+
+
+def commit(last_sequence: int, *messages: str, execution_id: str = "e", uid: str = "u") -> Commit:
+    entries = [NewLogEntry(time=1, level=LogLevel.INFO, message=message) for message in messages]
+    return Commit(
+        namespace="n",
+        status=replace(status(last_sequence, uid=uid), execution_id=execution_id),
+        entries=entries,
+    )
+
+
+def messages_after(changes: Changes, cursor: int, execution_id: str = "e") -> list[str] | None:
+    with changes.subscribe("n", execution_id) as (watch, _):
+        entries = watch.after(cursor)
+    return None if entries is None else [entry.message for entry in entries]
+
+
+def test_who_follows_a_young_execution_finds_its_log_at_hand_and_so_does_the_next() -> None:
+    changes = Changes()
+    changes.publish(commit(2, "one", "two"))
+    changes.publish(commit(3, "three"))
+    assert messages_after(changes, 0) == ["one", "two", "three"]
+    changes.publish(commit(4, "four"))
+    assert messages_after(changes, 2) == ["three", "four"]
+
+
+def test_what_was_there_before_is_not_taken_for_a_beginning() -> None:
+    changes = Changes()
+    changes.publish(commit(3, "two", "three"))
+    changes.publish(commit(3))
+    assert messages_after(changes, 0) is None
+    assert not changes._watched
+
+
+def test_entries_written_elsewhere_are_not_skipped() -> None:
+    changes = Changes()
+    changes.publish(commit(1, "one"))
+    changes.publish(commit(3, "three"))
+    assert messages_after(changes, 0) is None
+    assert messages_after(changes, 2) == ["three"]
+
+
+def test_an_execution_under_an_id_used_before_has_a_log_of_its_own() -> None:
+    changes = Changes()
+    changes.publish(commit(2, "one", "two"))
+    changes.publish(replace(commit(2), deleted=True))
+    assert messages_after(changes, 0) is None
+    changes.publish(commit(1, "anew", uid="v"))
+    assert messages_after(changes, 0) == ["anew"]
+
+
+def test_of_executions_that_nobody_follows_only_the_youngest_are_kept() -> None:
+    changes = Changes()
+    with changes.subscribe("n", "e0") as (followed, _):
+        for number in range(YOUNG + 2):
+            changes.publish(commit(1, "one", execution_id=f"e{number}"))
+        assert messages_after(changes, 0, "e1") is None
+        assert messages_after(changes, 0, f"e{YOUNG + 1}") == ["one"]
+        assert followed.after(0) is not None, "somebody follows it"
+    assert len(changes._watched) == YOUNG
+
+
+def test_a_long_log_is_kept_only_while_somebody_follows() -> None:
+    changes = Changes()
+    changes.publish(commit(1, "one"))
+    changes.publish(commit(2, "x" * (YOUNG_BYTES + 1)))
+    assert messages_after(changes, 0) is None
+    assert not changes._watched
+    assert not changes._young
+
+
+def test_what_one_follower_has_had_made_serves_the_others_until_something_changes() -> None:
+    changes = Changes()
+    made: list[object] = []
+
+    def make() -> object:
+        made.append(object())
+        return made[-1]
+
+    with changes.subscribe("n", "e") as (watch, _):
+        assert watch.shared(0, make) is not watch.shared(0, make), "kept for nobody"
+        with changes.subscribe("n", "e"):
+            first = watch.shared(0, make)
+            assert watch.shared(0, make) is first
+            assert watch.shared(1, make) is not first
+            changes.publish(commit(1, "one"))
+            assert watch.shared(0, make) is not first
+            for key in range(1, 100):
+                watch.shared(key, make)
+            assert len(watch._shared) <= SHARED
