@@ -50,6 +50,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
             tail=request.tail,
             filter=requests.log_filter(request),
             follow=request.follow,
+            expected_uid=request.uid,
         )
         async with aclosing(parts):
             async for part in parts:

@@ -30,6 +30,7 @@ DEFAULT_PAGE: Final = 100
 class LogPart:
     """One response of a log stream; may go to several followers, and is not changed but for ``response``."""
 
+    uid: str
     entries: Sequence[LogEntry]
     #: The cursor to go on from.
     last_sequence: int
@@ -48,7 +49,15 @@ class Logs:
         self._heartbeat = heartbeat
 
     async def stream(
-        self, namespace: str, execution_id: str, *, after: int, tail: int, filter: LogFilter, follow: bool
+        self,
+        namespace: str,
+        execution_id: str,
+        *,
+        after: int,
+        tail: int,
+        filter: LogFilter,
+        follow: bool,
+        expected_uid: str = "",
     ) -> AsyncGenerator[LogPart, None]:
         """Stream a log from a cursor on.
 
@@ -56,6 +65,7 @@ class Logs:
             after: send what follows this sequence; 0 from the start.
             tail: send only the last so many entries there are now, and what follows; 0 sends all.
             follow: go on until the execution has ended.
+            expected_uid: the cursor's; another execution under the id is not found then. Empty: whichever has the id.
 
         Raises:
             InvalidRequest, ExecutionNotFound: see their texts.
@@ -65,7 +75,7 @@ class Logs:
         _check_stream(execution_id, after, tail, filter)
         with self._changes.subscribe(namespace, execution_id) as (watch, subscriber):
             changed = subscriber.changed
-            cursor, uid = after, None
+            cursor, uid = after, expected_uid or None
             if tail:
                 cursor = await self._store.log_tail(
                     namespace, execution_id, count=tail, min_level=filter.min_level, node_id=filter.node_id
@@ -92,10 +102,10 @@ class Logs:
                     cut = len(page.entries) < limit and page.cursor < page.status.last_sequence
                     limit = min(PART_ENTRIES, 2 * (len(page.entries) if cut else limit))
                 status = page.status
-                if uid is None and cursor > status.last_sequence:
-                    raise CursorOutOfRange(execution_id=execution_id, cursor=cursor, first=1, last=status.last_sequence)
                 if uid is not None and uid != status.uid:
                     raise ExecutionNotFound(execution_id)
+                if told is None and cursor > status.last_sequence:
+                    raise CursorOutOfRange(execution_id=execution_id, cursor=cursor, first=1, last=status.last_sequence)
                 uid = status.uid
                 ended = page.cursor >= status.last_sequence and (status.state.terminal or not follow)
                 cursor = page.cursor
@@ -113,7 +123,7 @@ class Logs:
                     continue
                 while not await changed_within(max(0.0, told + self._heartbeat - loop.time()), changed):
                     told = loop.time()
-                    yield LogPart(entries=(), last_sequence=cursor)
+                    yield LogPart(uid=uid, entries=(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining
 
@@ -150,7 +160,12 @@ class Logs:
 
 def _part(page: LogPage) -> LogPart:
     ended = page.cursor >= page.status.last_sequence and page.status.state.terminal
-    return LogPart(entries=page.entries, last_sequence=page.cursor, final=page.status if ended else None)
+    return LogPart(
+        uid=page.status.uid,
+        entries=page.entries,
+        last_sequence=page.cursor,
+        final=page.status if ended else None,
+    )
 
 
 def _recent(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPart] | None:

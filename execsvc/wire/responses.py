@@ -66,6 +66,7 @@ def log_response(part: LogPart) -> v1.StreamLogsResponse:
         part.response = v1.StreamLogsResponse(
             entries=[entry_message(entry) for entry in part.entries],
             last_sequence=part.last_sequence,
+            uid=part.uid,
             final_status=None if part.final is None else status_message(part.final),
         )
     response: v1.StreamLogsResponse = part.response

@@ -75,6 +75,33 @@ async def test_a_cursor_past_the_end_is_out_of_range_and_names_what_there_is(cli
     assert await _read(client, "e", after_sequence=5) == []
 
 
+async def test_a_cursor_with_its_uid_does_not_go_on_in_a_later_execution_of_the_same_id(
+    client: AsyncExecutionClient, stubs: Stubs
+) -> None:
+    async def log(cursor: v1.StreamLogsRequest) -> list[v1.StreamLogsResponse]:
+        return [response async for response in stubs.executions.StreamLogs(cursor)]
+
+    async def run() -> str:
+        await client.execute(ECHO, {"text": "x"}, execution_id="e")
+        await client.wait("e")
+        responses = await log(v1.StreamLogsRequest(execution_id="e", follow=True))
+        (uid,) = {response.uid for response in responses}
+        assert uid == (await client.get("e")).uid
+        return str(uid)
+
+    def cursor(uid: str) -> v1.StreamLogsRequest:
+        return v1.StreamLogsRequest(execution_id="e", after_sequence=2, uid=uid)
+
+    first = await run()
+    assert await log(cursor(first))
+    await client.delete("e")
+    second = await run()
+    found = await refusal(log(cursor(first)))
+    assert found.code == grpc.StatusCode.NOT_FOUND
+    assert await log(cursor(second))
+    assert await log(cursor(""))
+
+
 async def test_filters_by_level_and_node_leave_the_rest_out_and_number_as_the_whole(
     client: AsyncExecutionClient, gates: Gates
 ) -> None:

@@ -201,14 +201,14 @@ class Servicer(v1.ExecutionServiceServicer, v1.WorkflowServiceServicer, v1.Serve
         cursor = max(0, cursor - fault.repeat) if fault else cursor
         sent = 0
         # The first heartbeat.
-        yield v1.StreamLogsResponse(last_sequence=max(cursor, request.after_sequence))
+        yield v1.StreamLogsResponse(uid="u", last_sequence=max(cursor, request.after_sequence))
         while context.is_active():
             limit = script.batch if fault is None else min(script.batch, fault.after - sent)
             batch = script.entries[cursor : cursor + limit]
             if batch:
                 cursor, sent = batch[-1].sequence, sent + len(batch)
                 shown = [entry for entry in batch if entry.level >= request.min_level]
-                yield v1.StreamLogsResponse(entries=shown, last_sequence=cursor)
+                yield v1.StreamLogsResponse(uid="u", entries=shown, last_sequence=cursor)
             if fault is not None and sent >= fault.after:
                 if fault.how == "eof":
                     return
@@ -221,7 +221,7 @@ class Servicer(v1.ExecutionServiceServicer, v1.WorkflowServiceServicer, v1.Serve
                 if cursor < len(script.entries):
                     continue
                 if script.final is not None:
-                    yield v1.StreamLogsResponse(last_sequence=cursor, final_status=script.final)
+                    yield v1.StreamLogsResponse(uid="u", last_sequence=cursor, final_status=script.final)
                     return
                 if not request.follow:
                     return

@@ -112,6 +112,7 @@ async def test_after_a_break_tail_goes_on_at_the_cursor_instead_of_counting_from
     first, second = server.script.asked("StreamLogs")
     assert (first.tail, first.after_sequence) == (4, 0)
     assert (second.tail, second.after_sequence) == (0, 7)
+    assert (first.uid, second.uid) == ("", "u")
 
 
 async def test_what_a_filter_leaves_out_moves_the_cursor(driver: Driver, server: ScriptedServer) -> None:

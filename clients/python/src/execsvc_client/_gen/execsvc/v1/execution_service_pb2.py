@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"execsvc/v1/execution_service.proto\x12\nexecsvc.v1\x1a\x1a\x65xecsvc/v1/execution.proto\x1a\x14\x65xecsvc/v1/log.proto\x1a\x19\x65xecsvc/v1/workflow.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb7\x04\n\x0e\x45xecuteRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x1f\n\x0bworkflow_id\x18\x02 \x01(\tR\nworkflowId\x12>\n\ndefinition\x18\x03 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\x12-\n\x05input\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x05input\x12>\n\x06labels\x18\x05 \x03(\x0b\x32&.execsvc.v1.ExecuteRequest.LabelsEntryR\x06labels\x12\x1a\n\x08priority\x18\x06 \x01(\x05R\x08priority\x12\x33\n\x07timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\'\n\x0f\x63oncurrency_key\x18\x08 \x01(\tR\x0e\x63oncurrencyKey\x12#\n\rvalidate_only\x18\t \x01(\x08R\x0cvalidateOnly\x12-\n\x05retry\x18\n \x01(\x0b\x32\x17.execsvc.v1.RetryPolicyR\x05retry\x12)\n\x10workflow_version\x18\x0b \x01(\tR\x0fworkflowVersion\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"F\n\x0f\x45xecuteResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"5\n\x10GetStatusRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\"H\n\x11GetStatusResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"g\n\x13GetExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12-\n\x04view\x18\x02 \x01(\x0e\x32\x19.execsvc.v1.ExecutionViewR\x04view\"K\n\x14GetExecutionResponse\x12\x33\n\texecution\x18\x01 \x01(\x0b\x32\x15.execsvc.v1.ExecutionR\texecution\"\xd5\x01\n\x11StreamLogsRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12%\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03R\rafterSequence\x12\x12\n\x04tail\x18\x03 \x01(\x05R\x04tail\x12\x31\n\tmin_level\x18\x04 \x01(\x0e\x32\x14.execsvc.v1.LogLevelR\x08minLevel\x12\x17\n\x07node_id\x18\x05 \x01(\tR\x06nodeId\x12\x16\n\x06\x66ollow\x18\x06 \x01(\x08R\x06\x66ollow\"\xa9\x01\n\x12StreamLogsResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.LogEntryR\x07\x65ntries\x12#\n\rlast_sequence\x18\x02 \x01(\x03R\x0clastSequence\x12>\n\x0c\x66inal_status\x18\x03 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x0b\x66inalStatus\"\xbc\x01\n\x0fListLogsRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x31\n\tmin_level\x18\x02 \x01(\x0e\x32\x14.execsvc.v1.LogLevelR\x08minLevel\x12\x17\n\x07node_id\x18\x03 \x01(\tR\x06nodeId\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"j\n\x10ListLogsResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.LogEntryR\x07\x65ntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x81\x03\n\x0e\x43ontrolRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12/\n\x05pause\x18\x02 \x01(\x0b\x32\x17.execsvc.v1.PauseActionH\x00R\x05pause\x12\x32\n\x06resume\x18\x03 \x01(\x0b\x32\x18.execsvc.v1.ResumeActionH\x00R\x06resume\x12,\n\x04stop\x18\x04 \x01(\x0b\x32\x16.execsvc.v1.StopActionH\x00R\x04stop\x12/\n\x05retry\x18\x05 \x01(\x0b\x32\x17.execsvc.v1.RetryActionH\x00R\x05retry\x12\x16\n\x06reason\x18\n \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x0b \x01(\tR\trequestId\x12\x41\n\x0e\x65xpected_state\x18\x0c \x01(\x0e\x32\x1a.execsvc.v1.ExecutionStateR\rexpectedStateB\x08\n\x06\x61\x63tionJ\x04\x08\x06\x10\n\"\r\n\x0bPauseAction\"\x0e\n\x0cResumeAction\"\x0c\n\nStopAction\"<\n\x0bRetryAction\x12-\n\x05input\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x05input\"F\n\x0f\x43ontrolResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"a\n\x15WatchExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12%\n\x0einclude_tokens\x18\x02 \x01(\x08R\rincludeTokens\"\xcf\x01\n\x16WatchExecutionResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x13.execsvc.v1.NodeRunR\x05nodes\x12.\n\x06tokens\x18\x03 \x03(\x0b\x32\x16.execsvc.v1.TokenChunkR\x06tokens\x12%\n\x0etokens_dropped\x18\x04 \x01(\x08R\rtokensDropped\"S\n\nTokenChunk\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"\x86\x01\n\x15ListExecutionsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x19\n\x08order_by\x18\x02 \x01(\tR\x07orderBy\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"w\n\x16ListExecutionsResponse\x12\x35\n\nexecutions\x18\x01 \x03(\x0b\x32\x15.execsvc.v1.ExecutionR\nexecutions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\";\n\x16\x44\x65leteExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\"\x19\n\x17\x44\x65leteExecutionResponse*b\n\rExecutionView\x12\x1e\n\x1a\x45XECUTION_VIEW_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XECUTION_VIEW_BASIC\x10\x01\x12\x17\n\x13\x45XECUTION_VIEW_FULL\x10\x02\x32\xfb\x05\n\x10\x45xecutionService\x12\x42\n\x07\x45xecute\x12\x1a.execsvc.v1.ExecuteRequest\x1a\x1b.execsvc.v1.ExecuteResponse\x12M\n\tGetStatus\x12\x1c.execsvc.v1.GetStatusRequest\x1a\x1d.execsvc.v1.GetStatusResponse\"\x03\x90\x02\x01\x12V\n\x0cGetExecution\x12\x1f.execsvc.v1.GetExecutionRequest\x1a .execsvc.v1.GetExecutionResponse\"\x03\x90\x02\x01\x12R\n\nStreamLogs\x12\x1d.execsvc.v1.StreamLogsRequest\x1a\x1e.execsvc.v1.StreamLogsResponse\"\x03\x90\x02\x01\x30\x01\x12J\n\x08ListLogs\x12\x1b.execsvc.v1.ListLogsRequest\x1a\x1c.execsvc.v1.ListLogsResponse\"\x03\x90\x02\x01\x12\x42\n\x07\x43ontrol\x12\x1a.execsvc.v1.ControlRequest\x1a\x1b.execsvc.v1.ControlResponse\x12^\n\x0eWatchExecution\x12!.execsvc.v1.WatchExecutionRequest\x1a\".execsvc.v1.WatchExecutionResponse\"\x03\x90\x02\x01\x30\x01\x12\\\n\x0eListExecutions\x12!.execsvc.v1.ListExecutionsRequest\x1a\".execsvc.v1.ListExecutionsResponse\"\x03\x90\x02\x01\x12Z\n\x0f\x44\x65leteExecution\x12\".execsvc.v1.DeleteExecutionRequest\x1a#.execsvc.v1.DeleteExecutionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"execsvc/v1/execution_service.proto\x12\nexecsvc.v1\x1a\x1a\x65xecsvc/v1/execution.proto\x1a\x14\x65xecsvc/v1/log.proto\x1a\x19\x65xecsvc/v1/workflow.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb7\x04\n\x0e\x45xecuteRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x1f\n\x0bworkflow_id\x18\x02 \x01(\tR\nworkflowId\x12>\n\ndefinition\x18\x03 \x01(\x0b\x32\x1e.execsvc.v1.WorkflowDefinitionR\ndefinition\x12-\n\x05input\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x05input\x12>\n\x06labels\x18\x05 \x03(\x0b\x32&.execsvc.v1.ExecuteRequest.LabelsEntryR\x06labels\x12\x1a\n\x08priority\x18\x06 \x01(\x05R\x08priority\x12\x33\n\x07timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\'\n\x0f\x63oncurrency_key\x18\x08 \x01(\tR\x0e\x63oncurrencyKey\x12#\n\rvalidate_only\x18\t \x01(\x08R\x0cvalidateOnly\x12-\n\x05retry\x18\n \x01(\x0b\x32\x17.execsvc.v1.RetryPolicyR\x05retry\x12)\n\x10workflow_version\x18\x0b \x01(\tR\x0fworkflowVersion\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"F\n\x0f\x45xecuteResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"5\n\x10GetStatusRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\"H\n\x11GetStatusResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"g\n\x13GetExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12-\n\x04view\x18\x02 \x01(\x0e\x32\x19.execsvc.v1.ExecutionViewR\x04view\"K\n\x14GetExecutionResponse\x12\x33\n\texecution\x18\x01 \x01(\x0b\x32\x15.execsvc.v1.ExecutionR\texecution\"\xe7\x01\n\x11StreamLogsRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12%\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03R\rafterSequence\x12\x12\n\x04tail\x18\x03 \x01(\x05R\x04tail\x12\x31\n\tmin_level\x18\x04 \x01(\x0e\x32\x14.execsvc.v1.LogLevelR\x08minLevel\x12\x17\n\x07node_id\x18\x05 \x01(\tR\x06nodeId\x12\x16\n\x06\x66ollow\x18\x06 \x01(\x08R\x06\x66ollow\x12\x10\n\x03uid\x18\x07 \x01(\tR\x03uid\"\xbb\x01\n\x12StreamLogsResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.LogEntryR\x07\x65ntries\x12#\n\rlast_sequence\x18\x02 \x01(\x03R\x0clastSequence\x12>\n\x0c\x66inal_status\x18\x03 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x0b\x66inalStatus\x12\x10\n\x03uid\x18\x04 \x01(\tR\x03uid\"\xbc\x01\n\x0fListLogsRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x31\n\tmin_level\x18\x02 \x01(\x0e\x32\x14.execsvc.v1.LogLevelR\x08minLevel\x12\x17\n\x07node_id\x18\x03 \x01(\tR\x06nodeId\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"j\n\x10ListLogsResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.execsvc.v1.LogEntryR\x07\x65ntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x81\x03\n\x0e\x43ontrolRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12/\n\x05pause\x18\x02 \x01(\x0b\x32\x17.execsvc.v1.PauseActionH\x00R\x05pause\x12\x32\n\x06resume\x18\x03 \x01(\x0b\x32\x18.execsvc.v1.ResumeActionH\x00R\x06resume\x12,\n\x04stop\x18\x04 \x01(\x0b\x32\x16.execsvc.v1.StopActionH\x00R\x04stop\x12/\n\x05retry\x18\x05 \x01(\x0b\x32\x17.execsvc.v1.RetryActionH\x00R\x05retry\x12\x16\n\x06reason\x18\n \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x0b \x01(\tR\trequestId\x12\x41\n\x0e\x65xpected_state\x18\x0c \x01(\x0e\x32\x1a.execsvc.v1.ExecutionStateR\rexpectedStateB\x08\n\x06\x61\x63tionJ\x04\x08\x06\x10\n\"\r\n\x0bPauseAction\"\x0e\n\x0cResumeAction\"\x0c\n\nStopAction\"<\n\x0bRetryAction\x12-\n\x05input\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x05input\"F\n\x0f\x43ontrolResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\"a\n\x15WatchExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12%\n\x0einclude_tokens\x18\x02 \x01(\x08R\rincludeTokens\"\xcf\x01\n\x16WatchExecutionResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.execsvc.v1.ExecutionStatusR\x06status\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x13.execsvc.v1.NodeRunR\x05nodes\x12.\n\x06tokens\x18\x03 \x03(\x0b\x32\x16.execsvc.v1.TokenChunkR\x06tokens\x12%\n\x0etokens_dropped\x18\x04 \x01(\x08R\rtokensDropped\"S\n\nTokenChunk\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"\x86\x01\n\x15ListExecutionsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x19\n\x08order_by\x18\x02 \x01(\tR\x07orderBy\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"w\n\x16ListExecutionsResponse\x12\x35\n\nexecutions\x18\x01 \x03(\x0b\x32\x15.execsvc.v1.ExecutionR\nexecutions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\";\n\x16\x44\x65leteExecutionRequest\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\"\x19\n\x17\x44\x65leteExecutionResponse*b\n\rExecutionView\x12\x1e\n\x1a\x45XECUTION_VIEW_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XECUTION_VIEW_BASIC\x10\x01\x12\x17\n\x13\x45XECUTION_VIEW_FULL\x10\x02\x32\xfb\x05\n\x10\x45xecutionService\x12\x42\n\x07\x45xecute\x12\x1a.execsvc.v1.ExecuteRequest\x1a\x1b.execsvc.v1.ExecuteResponse\x12M\n\tGetStatus\x12\x1c.execsvc.v1.GetStatusRequest\x1a\x1d.execsvc.v1.GetStatusResponse\"\x03\x90\x02\x01\x12V\n\x0cGetExecution\x12\x1f.execsvc.v1.GetExecutionRequest\x1a .execsvc.v1.GetExecutionResponse\"\x03\x90\x02\x01\x12R\n\nStreamLogs\x12\x1d.execsvc.v1.StreamLogsRequest\x1a\x1e.execsvc.v1.StreamLogsResponse\"\x03\x90\x02\x01\x30\x01\x12J\n\x08ListLogs\x12\x1b.execsvc.v1.ListLogsRequest\x1a\x1c.execsvc.v1.ListLogsResponse\"\x03\x90\x02\x01\x12\x42\n\x07\x43ontrol\x12\x1a.execsvc.v1.ControlRequest\x1a\x1b.execsvc.v1.ControlResponse\x12^\n\x0eWatchExecution\x12!.execsvc.v1.WatchExecutionRequest\x1a\".execsvc.v1.WatchExecutionResponse\"\x03\x90\x02\x01\x30\x01\x12\\\n\x0eListExecutions\x12!.execsvc.v1.ListExecutionsRequest\x1a\".execsvc.v1.ListExecutionsResponse\"\x03\x90\x02\x01\x12Z\n\x0f\x44\x65leteExecution\x12\".execsvc.v1.DeleteExecutionRequest\x1a#.execsvc.v1.DeleteExecutionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,8 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONSERVICE'].methods_by_name['WatchExecution']._serialized_options = b'\220\002\001'
   _globals['_EXECUTIONSERVICE'].methods_by_name['ListExecutions']._loaded_options = None
   _globals['_EXECUTIONSERVICE'].methods_by_name['ListExecutions']._serialized_options = b'\220\002\001'
-  _globals['_EXECUTIONVIEW']._serialized_start=3136
-  _globals['_EXECUTIONVIEW']._serialized_end=3234
+  _globals['_EXECUTIONVIEW']._serialized_start=3172
+  _globals['_EXECUTIONVIEW']._serialized_end=3270
   _globals['_EXECUTEREQUEST']._serialized_start=190
   _globals['_EXECUTEREQUEST']._serialized_end=757
   _globals['_EXECUTEREQUEST_LABELSENTRY']._serialized_start=700
@@ -67,39 +67,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEXECUTIONRESPONSE']._serialized_start=1065
   _globals['_GETEXECUTIONRESPONSE']._serialized_end=1140
   _globals['_STREAMLOGSREQUEST']._serialized_start=1143
-  _globals['_STREAMLOGSREQUEST']._serialized_end=1356
-  _globals['_STREAMLOGSRESPONSE']._serialized_start=1359
-  _globals['_STREAMLOGSRESPONSE']._serialized_end=1528
-  _globals['_LISTLOGSREQUEST']._serialized_start=1531
-  _globals['_LISTLOGSREQUEST']._serialized_end=1719
-  _globals['_LISTLOGSRESPONSE']._serialized_start=1721
-  _globals['_LISTLOGSRESPONSE']._serialized_end=1827
-  _globals['_CONTROLREQUEST']._serialized_start=1830
-  _globals['_CONTROLREQUEST']._serialized_end=2215
-  _globals['_PAUSEACTION']._serialized_start=2217
-  _globals['_PAUSEACTION']._serialized_end=2230
-  _globals['_RESUMEACTION']._serialized_start=2232
-  _globals['_RESUMEACTION']._serialized_end=2246
-  _globals['_STOPACTION']._serialized_start=2248
-  _globals['_STOPACTION']._serialized_end=2260
-  _globals['_RETRYACTION']._serialized_start=2262
-  _globals['_RETRYACTION']._serialized_end=2322
-  _globals['_CONTROLRESPONSE']._serialized_start=2324
-  _globals['_CONTROLRESPONSE']._serialized_end=2394
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=2396
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=2493
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=2496
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=2703
-  _globals['_TOKENCHUNK']._serialized_start=2705
-  _globals['_TOKENCHUNK']._serialized_end=2788
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=2791
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=2925
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=2927
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=3046
-  _globals['_DELETEEXECUTIONREQUEST']._serialized_start=3048
-  _globals['_DELETEEXECUTIONREQUEST']._serialized_end=3107
-  _globals['_DELETEEXECUTIONRESPONSE']._serialized_start=3109
-  _globals['_DELETEEXECUTIONRESPONSE']._serialized_end=3134
-  _globals['_EXECUTIONSERVICE']._serialized_start=3237
-  _globals['_EXECUTIONSERVICE']._serialized_end=4000
+  _globals['_STREAMLOGSREQUEST']._serialized_end=1374
+  _globals['_STREAMLOGSRESPONSE']._serialized_start=1377
+  _globals['_STREAMLOGSRESPONSE']._serialized_end=1564
+  _globals['_LISTLOGSREQUEST']._serialized_start=1567
+  _globals['_LISTLOGSREQUEST']._serialized_end=1755
+  _globals['_LISTLOGSRESPONSE']._serialized_start=1757
+  _globals['_LISTLOGSRESPONSE']._serialized_end=1863
+  _globals['_CONTROLREQUEST']._serialized_start=1866
+  _globals['_CONTROLREQUEST']._serialized_end=2251
+  _globals['_PAUSEACTION']._serialized_start=2253
+  _globals['_PAUSEACTION']._serialized_end=2266
+  _globals['_RESUMEACTION']._serialized_start=2268
+  _globals['_RESUMEACTION']._serialized_end=2282
+  _globals['_STOPACTION']._serialized_start=2284
+  _globals['_STOPACTION']._serialized_end=2296
+  _globals['_RETRYACTION']._serialized_start=2298
+  _globals['_RETRYACTION']._serialized_end=2358
+  _globals['_CONTROLRESPONSE']._serialized_start=2360
+  _globals['_CONTROLRESPONSE']._serialized_end=2430
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=2432
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=2529
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=2532
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=2739
+  _globals['_TOKENCHUNK']._serialized_start=2741
+  _globals['_TOKENCHUNK']._serialized_end=2824
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=2827
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=2961
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=2963
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=3082
+  _globals['_DELETEEXECUTIONREQUEST']._serialized_start=3084
+  _globals['_DELETEEXECUTIONREQUEST']._serialized_end=3143
+  _globals['_DELETEEXECUTIONRESPONSE']._serialized_start=3145
+  _globals['_DELETEEXECUTIONRESPONSE']._serialized_end=3170
+  _globals['_EXECUTIONSERVICE']._serialized_start=3273
+  _globals['_EXECUTIONSERVICE']._serialized_end=4036
 # @@protoc_insertion_point(module_scope)

@@ -272,6 +272,7 @@ class StreamLogsRequest(_message.Message):
     MIN_LEVEL_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Id of the execution."""
     after_sequence: _builtins.int
@@ -284,6 +285,10 @@ class StreamLogsRequest(_message.Message):
     """Only entries of this node. Empty: all."""
     follow: _builtins.bool
     """Go on as the log grows, until the execution ends. Otherwise the stream ends with the last entry there is."""
+    uid: _builtins.str
+    """uid that an earlier response had. An execution that has taken the id since is NOT_FOUND then. Empty: whichever has
+    the id.
+    """
     def __init__(
         self,
         *,
@@ -293,10 +298,11 @@ class StreamLogsRequest(_message.Message):
         min_level: _log_pb2.LogLevel.ValueType = ...,
         node_id: _builtins.str = ...,
         follow: _builtins.bool = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "execution_id", b"execution_id", "follow", b"follow", "min_level", b"min_level", "node_id", b"node_id", "tail", b"tail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "execution_id", b"execution_id", "follow", b"follow", "min_level", b"min_level", "node_id", b"node_id", "tail", b"tail", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,8 +317,11 @@ class StreamLogsResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     FINAL_STATUS_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     last_sequence: _builtins.int
     """Everything up to here was sent or left out by the filter: the cursor to reconnect with."""
+    uid: _builtins.str
+    """The execution's uid: with the cursor it says where to go on, whatever takes the id meanwhile."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogEntry]:
         """Entries in order; may be empty in a heartbeat."""
@@ -327,10 +336,11 @@ class StreamLogsResponse(_message.Message):
         entries: _abc.Iterable[_log_pb2.LogEntry] | None = ...,
         last_sequence: _builtins.int = ...,
         final_status: _execution_pb2.ExecutionStatus | None = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_status", b"final_status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "final_status", b"final_status", "last_sequence", b"last_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "final_status", b"final_status", "last_sequence", b"last_sequence", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
