@@ -23,7 +23,7 @@ from execsvc.model import (
 )
 from execsvc.service import Limits, LogPart, Snapshot
 from execsvc.wire.definitions import definition_message, retry_message
-from execsvc.wire.values import to_duration, to_struct, to_timestamp, to_value
+from execsvc.wire.values import fill_struct, fill_timestamp, to_duration, to_struct, to_timestamp, to_value
 from execsvc_client import v1
 
 _STATES: Final = {state: v1.ExecutionState.Value(f"EXECUTION_STATE_{state.name}") for state in ExecutionState}
@@ -47,35 +47,39 @@ def status_message(status: ExecutionStatus) -> v1.ExecutionStatus:
     )
 
 
-def entry_message(entry: LogEntry) -> v1.LogEntry:
-    """Make the message of a log entry."""
-    return v1.LogEntry(
-        sequence=entry.sequence,
-        time=to_timestamp(entry.time),
-        level=_LEVELS[entry.level],
-        node_id=entry.node_id,
-        attempt=entry.attempt,
-        message=entry.message,
-        metadata=to_struct(entry.metadata),
-    )
+def _add_entries(response: v1.StreamLogsResponse | v1.ListLogsResponse, entries: Sequence[LogEntry]) -> None:
+    """Append log entries, made in place: a stream of a long log does little else."""
+    add = response.entries.add
+    for entry in entries:
+        message = add(
+            sequence=entry.sequence,
+            level=_LEVELS[entry.level],
+            node_id=entry.node_id,
+            attempt=entry.attempt,
+            message=entry.message,
+        )
+        fill_timestamp(message.time, entry.time)
+        fill_struct(message.metadata, entry.metadata)
 
 
 def log_response(part: LogPart) -> v1.StreamLogsResponse:
     """Make one response of a log stream; the same one again for another follower of the same part."""
     if part.response is None:
         part.response = v1.StreamLogsResponse(
-            entries=[entry_message(entry) for entry in part.entries],
             last_sequence=part.last_sequence,
             uid=part.uid,
             final_status=None if part.final is None else status_message(part.final),
         )
+        _add_entries(part.response, part.entries)
     response: v1.StreamLogsResponse = part.response
     return response
 
 
 def log_page(entries: Sequence[LogEntry], next_page_token: str) -> v1.ListLogsResponse:
     """Make a page of the log."""
-    return v1.ListLogsResponse(entries=[entry_message(entry) for entry in entries], next_page_token=next_page_token)
+    page = v1.ListLogsResponse(next_page_token=next_page_token)
+    _add_entries(page, entries)
+    return page
 
 
 def execution_message(execution: Execution, *, full: bool) -> v1.Execution:
