@@ -221,8 +221,13 @@ async def test_streams_are_counted_while_they_live(settings: Settings, gates: Ga
             await stream.read()
         during = await server.scrape()
         logs[0].cancel()
+        # A scrape reads one metric after the other, so that one may tell of the end before another does.
         one_gone = await scraped_once(
-            server.metrics, lambda now: now("rpc_streams", service=SERVICE, method="StreamLogs") == 2
+            server.metrics,
+            lambda now: (
+                now("rpc_streams", service=SERVICE, method="StreamLogs") == 2
+                and bool(now.by("code", "rpcs_total", service=SERVICE, method="StreamLogs"))
+            ),
         )
         gates.open("a")
         for stream in (*logs[1:], watch):
