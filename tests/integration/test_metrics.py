@@ -40,13 +40,15 @@ class Measured:
 
     async def finished(self, count: int) -> Scrape:
         """Scrape once so many executions have ended and nothing is under way."""
-        return await scraped_once(
+        await scraped_once(
             self.metrics,
             lambda now: (
                 sum(now.by("state", "executions_finished_total").values()) == count
-                and not (now("executions_running") or now("rpc_streams", service=SERVICE, method="StreamLogs"))
+                and not (now("executions_running") or now.by("method", "rpc_streams", service=SERVICE))
             ),
         )
+        # A scrape reads one metric after the other: what it read before the last one may be older.
+        return await self.scrape()
 
 
 @asynccontextmanager
