@@ -21,10 +21,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated fmt proto bench chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto bench chaos fuzz nightly lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/ready-run  ## Run the triage example on a server of its own, with live progress
 	$(BIN)/execsvc run examples/triage.json --input @examples/triage.input.json
@@ -32,7 +32,7 @@ run: $(VENV)/ready-run  ## Run the triage example on a server of its own, with l
 test: $(VENV)/ready-dev  ## Run all tests
 	$(BIN)/python -m pytest -n auto $(PYTEST)
 
-check: lint types layers protos generated test  ## All that CI runs
+check: lint types layers protos generated docs test  ## All that CI runs
 
 lint: $(VENV)/ready-dev  ## Lint and check the format
 	$(BIN)/ruff check $(SOURCES)
@@ -50,8 +50,16 @@ protos: $(VENV)/ready-dev  ## Lint the protos, check their format and that they 
 	$(BIN)/buf format --diff --exit-code
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_breaking.sh $(AGAINST)
 
-generated: $(VENV)/ready-dev  ## Check that the generated code is what the protos give
+generated: $(VENV)/ready-dev  ## Check that generated code and pages are what protos, command line and node types give
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_generated.sh $(GEN)
+	$(BIN)/python -m tools.docs --check
+
+docs: $(VENV)/ready-dev  ## Build the documentation strictly into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "documentation: build/site/index.html"
+
+docs-generate: $(VENV)/ready-dev  ## Write the generated pages of the documentation
+	$(BIN)/python -m tools.docs
 
 fmt: $(VENV)/ready-dev  ## Format code and protos
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
