@@ -1,9 +1,8 @@
-"""What the documentation says is so: reasons, limits, exit codes, commands, workflows, snippets, links."""
+"""What the documentation says is so: reasons, limits, exit codes, commands, links. tests/integration runs what it shows."""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,13 @@ from pathlib import Path
 import pytest
 import typer
 
-import execsvc_client
 from execsvc import errors
 from execsvc.cli.exit_codes import MEANINGS, ExitCode
 from execsvc.cli.program import app
-from execsvc.definition import parse_definition
+from execsvc.definition import BUILTIN
 from execsvc.service import Limits
+from tests.support.pages import DOCS, PAGES, ROOT, blocks
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md"))]
 REASON = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|CYCLE|REQUIRED|CONFLICT|UNREADABLE|INTERNAL|UNKNOWN|USAGE")
 #: Calls whose arguments name reasons, and what has the form of a reason there but is none.
 CALLS = {
@@ -46,11 +42,6 @@ MORE = {"INTERNAL"}
 def page(name: str) -> str:
     """The text of a page."""
     return (DOCS / name).read_text(encoding="utf-8")
-
-
-def blocks(path: Path, language: str) -> list[str]:
-    """Code blocks of a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 def named_in(source: ast.AST) -> Iterator[str]:
@@ -105,24 +96,10 @@ def test_no_documented_reason_is_gone_from_the_code() -> None:
     assert {reason for reason in documented if f'"{reason}"' not in code} == set()
 
 
-def workflows() -> list[tuple[str, str]]:
-    """Each workflow that a page shows."""
-    found = [(path.name, block) for path in PAGES for block in blocks(path, "json")]
-    return [(name, block) for name, block in found if "nodes" in json.loads(block)]
-
-
 def test_workflows_are_shown_for_every_node_type() -> None:
-    types = {
-        node["type"] for name, block in workflows() if name == "workflows.md" for node in json.loads(block)["nodes"]
-    }
+    shown = [block.workflow for block in blocks(DOCS / "workflows.md", "json") if block.workflow]
 
-    assert types == {"input", "llm", "condition", "transform", "output"}
-
-
-@pytest.mark.parametrize(("name", "block"), workflows(), ids=[f"{n}-{i}" for i, (n, _) in enumerate(workflows())])
-def test_a_shown_workflow_is_valid(name: str, block: str) -> None:
-    assert parse_definition(json.loads(block)).nodes
-    assert execsvc_client.to_definition(block).nodes
+    assert {node["type"] for workflow in shown for node in workflow["nodes"]} == set(BUILTIN)
 
 
 def test_exit_codes_are_listed_as_they_are() -> None:
@@ -160,16 +137,6 @@ def test_limits_are_told_as_they_are() -> None:
     assert f"| a log message | {limits.log_message_bytes >> 10} KiB" in text
     assert f"| a request | {limits.request_bytes >> 20} MiB" in text
     assert f"`--max-concurrent`, {limits.concurrent};" in text
-
-
-@pytest.mark.parametrize("snippet", [block for path in PAGES for block in blocks(path, "python")])
-def test_a_python_snippet_uses_the_client_as_it_is(snippet: str) -> None:
-    tree = compile(snippet, "page", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "execsvc_client":
-            assert {alias.name for alias in node.names} <= set(execsvc_client.__all__)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "client":
-            assert hasattr(execsvc_client.ExecutionClient, node.attr)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
