@@ -1,4 +1,4 @@
-"""What the documentation says is so: reasons, limits, exit codes, commands, links. tests/integration runs what it shows."""
+"""What the documentation says is so: reasons, limits, exit codes, commands, links. Others run what it shows."""
 
 from __future__ import annotations
 
