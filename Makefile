@@ -54,8 +54,9 @@ generated: $(VENV)/ready-dev  ## Check that generated code and pages are what pr
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_generated.sh $(GEN)
 	$(BIN)/python -m tools.docs --check
 
+# Not quietly: strict mode counts only the warnings that are shown.
 docs: $(VENV)/ready-dev  ## Build the documentation strictly into build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "documentation: build/site/index.html"
 
 docs-generate: $(VENV)/ready-dev  ## Write the generated pages of the documentation

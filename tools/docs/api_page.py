@@ -100,7 +100,7 @@ class _File:
                 answered = f"{'stream of ' if method.server_streaming else ''}{answer}"
                 safe = method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
                 note = ". Reads only" if safe else ""
-                yield f"#### {service.name}.{method.name}\n\n{asked} → {answered}{note}\n\n{comment}"
+                yield f"#### {method.name}\n\n{asked} → {answered}{note}\n\n{comment}"
 
     def messages(self) -> Iterator[tuple[str, str]]:
         """Name and text of each message, nested ones too, without the entries of maps."""

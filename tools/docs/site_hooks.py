@@ -25,6 +25,10 @@ PLACES: Final = {
 }
 _MERMAID: Final = "assets/mermaid.tiny.js"
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
+_FETCHED: Final = re.compile(
+    r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?https?:[^\"> ]*"
+    r"|<link[^>]*rel=\"?(?:stylesheet|preconnect|preload)\"?[^>]*https?:[^\"> ]*"
+)
 _FENCE: Final = re.compile(r"^(```.*?^```)$", re.DOTALL | re.MULTILINE)
 
 
@@ -64,3 +68,11 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         return html
     script = posixpath.relpath(_MERMAID, posixpath.dirname(page.file.dest_uri) or ".")
     return f'{html}\n<script src="{script}"></script>'
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse a page that would fetch something from elsewhere when it is read. Raises PluginError."""
+    fetched = _FETCHED.search(output)
+    if fetched:
+        raise PluginError(f"{page.file.src_uri}: fetches {fetched[0]!r}; keep it below docs/assets")
+    return output
