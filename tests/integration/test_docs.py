@@ -26,8 +26,7 @@ from tests.support.pages import DOCS, PAGES, ROOT, Block, all_blocks, blocks
 WORKFLOWS = [block for block in all_blocks("json") if block.workflow]
 PYTHON = all_blocks("python")
 SHELL = all_blocks("sh")
-#: The one page whose commands tests/e2e/test_examples.py runs as processes, output and all.
-SESSIONS = [path for path in PAGES if blocks(path, "sh") and path != ROOT / "examples" / "README.md"]
+SESSIONS = [path for path in PAGES if any(block.not_run is None for block in blocks(path, "sh"))]
 #: Where pages say that the server is.
 ADDRESS = "127.0.0.1:50051"
 
@@ -67,6 +66,8 @@ def test_what_is_not_run_is_little_and_says_why() -> None:
     everything = [block for block in all_blocks() if block.not_run is not None]
 
     assert all(len((block.not_run or "").split()) > 3 for block in everything)
+    runners = {name for block in everything for name in re.findall(r"tests/[\w/]+\.py", block.not_run or "")}
+    assert [name for name in runners if not (ROOT / name).exists()] == []
     assert [block for block in everything if block.workflow] == []
     assert len([block for block in everything if block.language == "python"]) <= 1
 

@@ -22,6 +22,8 @@ PAGES = [
 _BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
+#: Anywhere on a page whose commands a test of its own reads and runs.
+_ELSEWHERE = re.compile(r"^<!-- commands of this page are run by (tests/\S+\.py) -->$", re.MULTILINE)
 #: "On the input `{"n": 1}`, with `echo:` as its model, its output is `2`", over several lines or not.
 _EXAMPLE = re.compile(
     r"[Oo]n\s+the\s+input\s+`([^`]+)`(?:,\s+with\s+`echo:`\s+as\s+its\s+model,)?\s+its\s+output\s+is\s+`([^`]+)`"
@@ -64,6 +66,8 @@ class Block:
 def blocks(path: Path, *languages: str) -> list[Block]:
     """Code blocks of a page, those in one of these languages if any are named."""
     text = path.read_text(encoding="utf-8")
+    runner = _ELSEWHERE.search(text)
+    elsewhere = runner and f"{runner[1]} runs the commands of this page"
     found = []
     for match in _BLOCK.finditer(text):
         after = text[match.end() :].lstrip("\n").split("\n\n")[0]
@@ -73,7 +77,7 @@ def blocks(path: Path, *languages: str) -> list[Block]:
             line=text.count("\n", 0, match.start("language")) + 1,
             language=match["language"],
             text=match["text"],
-            not_run=match["reason"],
+            not_run=match["reason"] or (elsewhere if match["language"] == "sh" else None),
             examples=tuple(examples),
         )
         if not languages or block.language in languages:

@@ -42,7 +42,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links that are right in the repository at the same thing on the site.
+    """Point links that are right in the repository at the same thing on the site, and see to bars in tables.
 
     Raises:
         PluginError: a link leads to something that the site does not have.
@@ -59,7 +59,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(there, posixpath.dirname(place) or ".")
 
     parts = _FENCE.split(markdown)
-    return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
+    return "".join(part if part.startswith("```") else _LINK.sub(moved, _bars(part)) for part in parts)
+
+
+def _bars(markdown: str) -> str:
+    """Take the backslash from bars in code in tables: elsewhere it is needed, here it would be shown."""
+
+    def plain(row: re.Match[str]) -> str:
+        return re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0])
+
+    return re.sub(r"^\|.*$", plain, markdown, flags=re.MULTILINE)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
