@@ -40,11 +40,15 @@ async def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "examples" / "triage.input.json", folder / "ticket.json")
     greet = next(block for block in blocks(ROOT / "README.md", "json") if block.workflow)
     (folder / "greet.json").write_text(greet.text, encoding="utf-8")
-    # greet.json keeps its delay: there are commands for while it runs.
-    triage = folder / "triage.json"
-    triage.write_text(re.sub(r'"delay": [\d.]+', '"delay": 0.01', triage.read_text(encoding="utf-8")))
+    for path in folder.iterdir():
+        delay(path, 0.01)
     monkeypatch.chdir(folder)
     return folder
+
+
+def delay(path: Path, seconds: float) -> None:
+    """Let the offline models of a workflow take so long."""
+    path.write_text(re.sub(r'"delay": [\d.]+', f'"delay": {seconds}', path.read_text(encoding="utf-8")))
 
 
 @pytest.fixture
@@ -171,6 +175,9 @@ async def test_shown_commands_run_one_after_the_other(
             code = await asyncio.to_thread(main, arguments)
             printed = capsys.readouterr()
             assert code == 0, f"{block}: {' '.join(words)}: {printed.err}"
+            if words[1] == "watch":
+                # What is submitted next is paused and resumed, and must still run then, however slow this machine is.
+                delay(folder / "greet.json", 600)
             if ">" in words:
                 (folder / words[-1]).write_text(printed.out, encoding="utf-8")
 
