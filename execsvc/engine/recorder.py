@@ -44,8 +44,9 @@ class Recorder:
 
     def log(self, node: PlanNode, attempt: int, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
         """Write what a node itself has to say."""
-        facts = plain_facts(metadata)
-        self._journal.note(None, self._entry(level, str(message), node=node, attempt=attempt, metadata=facts))
+        facts, size = plain_facts(metadata)
+        entry = self._entry(level, str(message), node=node, attempt=attempt, metadata=facts, metadata_size=size)
+        self._journal.note(None, entry)
 
     def token(self, node: PlanNode, attempt: int, text: str) -> None:
         """Publish a piece of a model's answer; it is not kept."""
@@ -207,7 +208,14 @@ class Recorder:
             observer(event)
 
     def _entry(
-        self, level: LogLevel, message: str, *, node: PlanNode, attempt: int, metadata: Mapping[str, Any]
+        self,
+        level: LogLevel,
+        message: str,
+        *,
+        node: PlanNode,
+        attempt: int,
+        metadata: Mapping[str, Any],
+        metadata_size: int = 0,
     ) -> NewLogEntry:
         return NewLogEntry(
             time=self._clock(),
@@ -216,4 +224,5 @@ class Recorder:
             node_id=node.id,
             attempt=attempt,
             metadata=metadata,
+            metadata_size=metadata_size,
         )

@@ -111,6 +111,8 @@ class NewLogEntry:
     attempt: int = 0
     #: Facts for programs; JSON values only.
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: Bytes of the metadata as JSON, where a node wrote it; what the engine writes is small.
+    metadata_size: int = field(default=0, compare=False, repr=False)
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,8 @@ class LogEntry:
     node_id: str
     attempt: int
     metadata: Mapping[str, Any]
+    #: Bytes of message and metadata, about.
+    size: int = field(default=0, compare=False, repr=False)
 
 
 @record(frozen=True, slots=True, kw_only=True)

@@ -106,11 +106,11 @@ class Watch:
             self._bytes = 0
         self.status = None if commit.deleted else status
         self._raw += appended
-        self._bytes += sum(len(entry.message) for entry in appended)
+        self._bytes += sum(map(_size, appended))
         if len(self._recent) + len(self._raw) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
             recent = self._made()
             while len(recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
-                self._bytes -= len(recent.popleft().message)
+                self._bytes -= recent.popleft().size
         if not self.subscribers:
             return
         # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
@@ -159,6 +159,7 @@ class Watch:
                     node_id=entry.node_id,
                     attempt=entry.attempt,
                     metadata=entry.metadata,
+                    size=_size(entry),
                 )
                 for sequence, entry in enumerate(self._raw, start=first)
             ]
@@ -169,6 +170,10 @@ class Watch:
     def small(self) -> bool:
         """Whether it may be kept while nobody follows."""
         return len(self._recent) + len(self._raw) <= YOUNG_ENTRIES and self._bytes <= YOUNG_BYTES
+
+
+def _size(entry: NewLogEntry) -> int:
+    return len(entry.message) + entry.metadata_size
 
 
 class Changes:

@@ -15,11 +15,11 @@ from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
 from execsvc.store import LogPage, Store
 
-#: Entries in one response of a stream, and bytes of their messages, about. A stream whose client does not read holds
+#: Entries in one response of a stream, and bytes of them, about. A stream whose client does not read holds
 #: one response, and there may be thousands of those.
 PART_ENTRIES: Final = 100
 PART_BYTES: Final = 64 * 1024
-#: Bytes of messages in one page.
+#: Bytes of entries in one page, about.
 PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
 HEARTBEAT: Final = 5.0
@@ -184,7 +184,7 @@ def _made(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPar
     for entry in entries:
         if entry.level.rank >= lowest and filter.node_id in ("", entry.node_id):
             wanted.append(entry)
-            size += len(entry.message)
+            size += entry.size
             if len(wanted) == PART_ENTRIES or size >= PART_BYTES:
                 cursor = entry.sequence
                 break

@@ -256,6 +256,20 @@ async def test_a_long_message_is_cut_with_a_mark(client: AsyncExecutionClient) -
     assert cut.message.endswith("é … [cut: 100000 bytes]")
 
 
+async def test_facts_of_an_entry_are_bounded_together_and_a_mark_tells_of_the_rest(
+    client: AsyncExecutionClient,
+) -> None:
+    await client.execute(workflow("a > out", a=node("odd", how="log large facts"), out=output()), execution_id="e")
+    await client.wait("e")
+    for log in (await _read(client, "e"), await _read(client, "e", follow=True)):
+        (entry,) = [entry for entry in log if entry.message == "large facts"]
+        assert entry.metadata["small"] == 1
+        assert entry.metadata["last"] == [1, 2]
+        assert {"large0", "large1"} <= set(entry.metadata)
+        assert "large2" not in entry.metadata
+        assert str(entry.metadata["facts_cut"]).startswith("1 of 5 left out")
+
+
 @pytest.mark.parametrize(
     ("how", "message", "metadata"),
     [

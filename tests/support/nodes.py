@@ -178,6 +178,9 @@ class OddNode:
                 context.log(LogLevel.INFO, "a\0b", {"text": "a\0b"})
             case "fail surrogate":
                 raise NodeError("HALF", "half \ud83d")
+            case "log large facts":
+                large = {f"large{i}": "x" * 60_000 for i in range(3)}
+                context.log(LogLevel.INFO, "large facts", {"small": 1, **large, "last": [1, 2]})
             case "log long":
                 context.log(LogLevel.INFO, "é" * 50_000, {})
             case "not json":

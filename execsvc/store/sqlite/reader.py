@@ -36,7 +36,9 @@ SELECT json_group_array(json_array({NODE_COLUMNS}, CASE WHEN ? THEN output END))
 """
 _NODES_ONE_BY_ONE = f"SELECT {NODE_COLUMNS}, CASE WHEN ? THEN output END FROM node_runs WHERE execution = ?"
 _ENTRIES = """
-SELECT json_group_array(json_array(sequence, time, level, node_id, attempt, message, json(metadata))) FROM (
+SELECT json_group_array(json_array(
+    sequence, time, level, node_id, attempt, message, json(metadata), length(message) + length(metadata)
+)) FROM (
     SELECT * FROM log_entries
     WHERE execution = ? AND sequence > ? AND level >= ? AND (? = '' OR node_id = ?)
     ORDER BY sequence LIMIT ?
@@ -244,11 +246,11 @@ class Reader:
 
 
 def _within(entries: Iterable[list[Any]], max_bytes: int) -> Iterator[list[Any]]:
-    """Answer rows of log entries up to the one whose message brings them to so many bytes."""
+    """Answer rows of log entries up to the one that brings them to so many bytes."""
     size = 0
     for row in entries:
         yield row
-        size += len(row[5])
+        size += row[7]
         if size >= max_bytes:
             return
 

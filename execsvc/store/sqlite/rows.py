@@ -141,7 +141,7 @@ def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, .
 
 
 def entry_of(row: Sequence[Any]) -> LogEntry:
-    """Make a log entry of (sequence, time, level rank, node_id, attempt, message, metadata)."""
+    """Make a log entry of (sequence, time, level rank, node_id, attempt, message, metadata, size)."""
     return LogEntry(
         sequence=row[0],
         time=row[1],
@@ -150,6 +150,7 @@ def entry_of(row: Sequence[Any]) -> LogEntry:
         attempt=row[4],
         message=row[5],
         metadata=row[6],
+        size=row[7],
     )
 
 
