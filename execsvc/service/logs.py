@@ -17,8 +17,8 @@ from execsvc.store import LogPage, Store
 
 #: Entries in one response of a stream, and bytes of them, about. A stream whose client does not read holds
 #: one response, and there may be thousands of those.
-PART_ENTRIES: Final = 100
-PART_BYTES: Final = 64 * 1024
+PART_ENTRIES: Final = 200
+PART_BYTES: Final = 40 * 1024
 #: Bytes of entries in one page, about.
 PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
