@@ -27,7 +27,7 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
     {
         ExitCode.OK: "done (run, watch, --wait: the execution is COMPLETED)",
         ExitCode.FAILED: "the execution is FAILED (run, watch, --wait)",
-        ExitCode.USAGE: "the command line is wrong",
+        ExitCode.USAGE: "the command line or a setting is wrong",
         ExitCode.INVALID: "the workflow, its input or another part of the request is refused",
         ExitCode.NOT_FOUND: "there is no such execution or stored workflow",
         ExitCode.CONFLICT: "the state does not allow it, or the id is taken",
