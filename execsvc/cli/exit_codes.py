@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     STOPPED = 6
     UNAVAILABLE = 7
     INTERNAL = 8
+    DAMAGED = 9
     INTERRUPTED = 130
 
 
@@ -34,6 +35,7 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
         ExitCode.STOPPED: "the execution is STOPPED (run, watch, --wait)",
         ExitCode.UNAVAILABLE: "the server cannot be reached, cannot start, or takes nothing right now",
         ExitCode.INTERNAL: "a bug, here or in the server",
+        ExitCode.DAMAGED: "the database or backup is damaged (backup, restore, check)",
         ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     }
 )
