@@ -85,7 +85,7 @@ def restore(
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A backup; the database if left out.", show_default=False),
+        typer.Argument(metavar="FILE", help="A backup; the database if left out.", show_default=False),
     ] = None,
     db: Database = None,
     as_json: AsJson = False,

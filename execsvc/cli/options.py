@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from execsvc.cli.completion import execution_ids
 from execsvc.cli.configured import client_setting
 from execsvc.cli.failures import usage_error
 from execsvc.config import DEFAULT_ADDRESS as DEFAULT_ADDRESS
@@ -81,7 +82,10 @@ def parse_retry(attempts: int | None, backoff: str | None) -> dict[str, int | fl
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
 Target = Annotated[str, setting_option("target", callback=_of_client)]
-ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.", show_default=False)]
+ExecutionId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Id of the execution.", show_default=False, autocompletion=execution_ids),
+]
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A workflow as JSON; - reads stdin.", show_default=False)
 ]

@@ -178,7 +178,7 @@ def info(target: Target = DEFAULT_ADDRESS, as_json: AsJson = False) -> None:
 
 def node_types(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Show the config schema of this one.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="Show the config schema of this one.", show_default=False)
     ] = "",
     target: Target = DEFAULT_ADDRESS,
     as_json: AsJson = False,

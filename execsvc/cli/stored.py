@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from execsvc.cli.completion import workflow_ids
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import workflow_document
 from execsvc.cli.files import located, read_workflow
@@ -20,7 +21,9 @@ stored = typer.Typer(
     no_args_is_help=True,
 )
 
-_WorkflowId = Annotated[str, typer.Argument(metavar="ID", help="Id of the workflow.", show_default=False)]
+_WorkflowId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the workflow.", show_default=False, autocompletion=workflow_ids)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +75,13 @@ def get(
 @stored.command("list")
 def list_workflows(
     workflow_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="List the versions of this workflow.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="List the versions of this workflow.",
+            show_default=False,
+            autocompletion=workflow_ids,
+        ),
     ] = "",
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many; 0: all.")] = 50,
     target: Target = DEFAULT_ADDRESS,
