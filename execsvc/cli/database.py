@@ -12,7 +12,7 @@ import typer
 
 from execsvc.cli.configured import server_settings
 from execsvc.cli.exit_codes import ExitCode
-from execsvc.cli.failures import CliError
+from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.options import AsJson
 from execsvc.cli.serve_options import Database
 from execsvc.cli.text import print_json, printable, size_text
@@ -96,6 +96,8 @@ def check(
     """
     from execsvc.store import check_database
 
+    if file is not None and db is not None:
+        raise usage_error("--db and FILE both say what to check; give one of them")
     database = file or server_settings(db=db).settings.db
     with _progress(f"checking {database}", quiet=as_json) as step:
         found = check_database(database, step=step)

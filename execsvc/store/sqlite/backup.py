@@ -93,7 +93,11 @@ def restore(file: Path, database: Path, *, force: bool = False, progress: Progre
                 raise BackupUnusable(findings)
             copied = _described(part, database)
             kept = _kept(database) if database.exists() else None
-            put_in_place(part, database, replace=True)
+            try:
+                put_in_place(part, database, replace=True)
+            except BaseException:
+                _forget(kept)
+                raise
     finally:
         lock.release()
     return Copied(
@@ -148,6 +152,13 @@ def _kept(database: Path) -> Path:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     flush_folder(kept)
     return kept
+
+
+def _forget(kept: Path | None) -> None:
+    """Take the other name back: the database was not replaced, and two names of one file are a trap."""
+    for suffix in ("", *BESIDE) if kept is not None else ():
+        assert kept is not None
+        kept.with_name(kept.name + suffix).unlink(missing_ok=True)
 
 
 def _fold_in(database: Path) -> None:

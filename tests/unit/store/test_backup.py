@@ -156,12 +156,33 @@ async def test_restore_keeps_what_a_crash_left_in_the_log_of_the_old_database(tm
         (tmp_path / f"crashed.db{suffix}").write_bytes((tmp_path / f"a.db{suffix}").read_bytes())
     await store.close()
 
+    back_up(crashed, tmp_path / "of-crashed.db")
+    assert check_database(crashed) == []
     restored = restore(copy, crashed)
 
+    assert names_in(tmp_path / "of-crashed.db") == {"one", "two"}
     assert names_in(crashed) == {"one"}
     assert restored.replaced is not None
     assert names_in(restored.replaced) == {"one", "two"}
-    assert not (tmp_path / "crashed.db-wal").exists() or names_in(crashed) == {"one"}
+
+
+async def test_a_restore_that_cannot_be_finished_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy = tmp_path / "a.db", tmp_path / "copy.db"
+    await filled(path, "one")
+    back_up(path, copy)
+    await filled(path, "two")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("execsvc.store.sqlite.files.os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        restore(copy, path)
+
+    assert listed(tmp_path, "*") == ["a.db", "a.db.lock", "copy.db"]
+    assert names_in(path) == {"one", "two"}
 
 
 async def test_restore_refuses_while_a_server_holds_the_database(tmp_path: Path) -> None:
