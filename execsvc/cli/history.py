@@ -64,7 +64,10 @@ def list_executions(
             for execution in shown:
                 print_json(summary_document(execution))
             return
-        print_table(_HEADER, map(_row, shown))
+        counted = _Counted(shown)
+        print_table(_HEADER, map(_row, counted))
+        if not counted.count and sys.stderr.isatty():
+            print("no execution matches" if wanted else "there are no executions yet", file=sys.stderr)
         if limit and next(found, None) is not None:
             print(f"there are more; --limit shows more than {limit}", file=sys.stderr)
 
@@ -148,8 +151,9 @@ def prune(
     if as_json:
         print_json({"before": before, "matched": matched, "deleted": deleted})
     else:
-        verb = f"would delete {matched:,}" if dry_run else f"deleted {deleted:,}"
-        print(f"{verb} executions that ended before {before}", file=sys.stderr if dry_run else sys.stdout)
+        verb, count = ("would delete", matched) if dry_run else ("deleted", deleted)
+        what = f"{count:,} execution{'' if count == 1 else 's'}"
+        print(f"{verb} {what} that ended before {before}", file=sys.stderr if dry_run else sys.stdout)
         if not dry_run and matched > deleted:
             print(f"{matched - deleted:,} were retried or deleted by somebody else meanwhile", file=sys.stderr)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import sys
+from itertools import chain, islice
 from typing import Annotated
 
 import typer
@@ -95,8 +96,11 @@ def list_workflows(
             for workflow in shown:
                 print_json(workflow_document(workflow))
             return
+        first = next(shown, None)
+        if first is None and sys.stderr.isatty():
+            print("there are no stored workflows; `execsvc workflows create` stores one", file=sys.stderr)
         rows = (
             (workflow.workflow_id, f"{workflow.create_time.astimezone():%Y-%m-%d %H:%M:%S}", workflow.version)
-            for workflow in shown
+            for workflow in (() if first is None else chain((first,), shown))
         )
         print_table(("ID", "CREATED", "VERSION"), rows)
