@@ -21,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto bench chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench chaos fuzz nightly lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ fmt: $(VENV)/ready-dev  ## Format code and protos
 
 proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/buf generate
+
+reference: $(VENV)/ready-dev  ## Write docs/configuration.md and the snapshots of every --help
+	$(BIN)/python -m tools.configuration_reference
+	EXECSVC_SNAPSHOTS=write $(BIN)/python -m pytest -q tests/unit/cli/test_help.py
 
 bench: $(VENV)/ready-bench  ## Run the benchmarks
 	$(BIN)/python -m benchmarks

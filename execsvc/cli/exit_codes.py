@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     STOPPED = 6
     UNAVAILABLE = 7
     INTERNAL = 8
+    DAMAGED = 9
     INTERRUPTED = 130
 
 
@@ -27,13 +28,14 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
     {
         ExitCode.OK: "done (run, watch, --wait: the execution is COMPLETED)",
         ExitCode.FAILED: "the execution is FAILED (run, watch, --wait)",
-        ExitCode.USAGE: "the command line is wrong",
+        ExitCode.USAGE: "the command line or a setting is wrong",
         ExitCode.INVALID: "the workflow, its input or another part of the request is refused",
         ExitCode.NOT_FOUND: "there is no such execution or stored workflow",
         ExitCode.CONFLICT: "the state does not allow it, or the id is taken",
         ExitCode.STOPPED: "the execution is STOPPED (run, watch, --wait)",
         ExitCode.UNAVAILABLE: "the server cannot be reached, cannot start, or takes nothing right now",
         ExitCode.INTERNAL: "a bug, here or in the server",
+        ExitCode.DAMAGED: "the database or backup is damaged (backup, restore, check)",
         ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     }
 )

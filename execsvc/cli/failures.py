@@ -105,6 +105,14 @@ def as_cli_error(error: Exception) -> CliError | None:
     return None
 
 
+#: What to do next, told to people, by the reason of an error whose message comes from the server.
+_HINTS = {
+    "EXECUTION_NOT_FOUND": "`execsvc list` shows those there are",
+    "EXECUTION_EXISTS": "or leave out --id",
+    "QUEUE_FULL": "`execsvc list --state pending` shows what waits",
+}
+
+
 def print_error(error: CliError, *, as_json: bool) -> None:
     """Write an error to stderr."""
     if as_json:
@@ -114,7 +122,8 @@ def print_error(error: CliError, *, as_json: bool) -> None:
     if len(error.problems) == 1:
         lines = [f"error: {error.problems[0]}"]
     else:
-        lines = [f"error: {error.message}", *(f"  {problem}" for problem in error.problems)]
+        hint = f"; {_HINTS[error.reason]}" if error.reason in _HINTS else ""
+        lines = [f"error: {error.message}{hint}", *(f"  {problem}" for problem in error.problems)]
     print("\n".join(printable(line) for line in lines), file=sys.stderr)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from execsvc.cli.completion import execution_ids as complete_ids
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import summary_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, as_cli_error, print_error, usage_error
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Target, parse_labels
+from execsvc.cli.pruning import prune_all
 from execsvc.cli.selection import Filter, OfWorkflow, States, WithLabels, selection
 from execsvc.cli.spans import parse_span
 from execsvc.cli.tables import print_table
@@ -61,13 +64,19 @@ def list_executions(
             for execution in shown:
                 print_json(summary_document(execution))
             return
-        print_table(_HEADER, map(_row, shown))
+        counted = _Counted(shown)
+        print_table(_HEADER, map(_row, counted))
+        if not counted.count and sys.stderr.isatty():
+            print("no execution matches" if wanted else "there are no executions yet", file=sys.stderr)
         if limit and next(found, None) is not None:
             print(f"there are more; --limit shows more than {limit}", file=sys.stderr)
 
 
 def delete(
-    execution_ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of executions.", show_default=False)],
+    execution_ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID…", help="Ids of executions.", show_default=False, autocompletion=complete_ids),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     target: Target = DEFAULT_ADDRESS,
     as_json: AsJson = False,
@@ -137,12 +146,16 @@ def prune(
                     print_table(_HEADER, map(_row, counted))
             matched, deleted = counted.count, 0
         else:
-            matched, deleted = _pruned(client, found)
+            with _progress(quiet=as_json) as step:
+                matched, deleted = prune_all(client, found, step=step)
     if as_json:
         print_json({"before": before, "matched": matched, "deleted": deleted})
     else:
-        verb = f"would delete {matched}" if dry_run else f"deleted {deleted}"
-        print(f"{verb} executions that ended before {before}", file=sys.stderr if dry_run else sys.stdout)
+        verb, count = ("would delete", matched) if dry_run else ("deleted", deleted)
+        what = f"{count:,} execution{'' if count == 1 else 's'}"
+        print(f"{verb} {what} that ended before {before}", file=sys.stderr if dry_run else sys.stdout)
+        if not dry_run and matched > deleted:
+            print(f"{matched - deleted:,} were retried or deleted by somebody else meanwhile", file=sys.stderr)
 
 
 class _Counted:
@@ -158,19 +171,15 @@ class _Counted:
             yield item
 
 
-def _pruned(client: ExecutionClient, found: Iterable[Execution]) -> tuple[int, int]:
-    from execsvc_client import FailedPrecondition, NotFound
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    if quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
 
-    matched = deleted = 0
-    for execution in found:
-        matched += 1
-        try:
-            client.delete(execution.execution_id)
-        except (FailedPrecondition, NotFound):
-            # Retried or deleted by somebody else meanwhile.
-            continue
-        deleted += 1
-    return matched, deleted
+    with Console(stderr=True, highlight=False).status("nothing found yet") as shown:
+        yield lambda matched, deleted: shown.update(f"{matched:,} found, {deleted:,} deleted")
 
 
 def _row(execution: Execution) -> Sequence[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from execsvc.cli.completion import execution_ids
+from execsvc.cli.configured import client_setting
 from execsvc.cli.failures import usage_error
-
-#: Where servers listen unless told otherwise.
-DEFAULT_ADDRESS = "127.0.0.1:50051"
+from execsvc.config import DEFAULT_ADDRESS as DEFAULT_ADDRESS
+from execsvc.config import SETTINGS
 
 
 class Level(StrEnum):
@@ -34,11 +35,22 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
-def _model(value: str | None) -> str | None:
-    provider, _, name = (value or "").partition(":")
-    if value and (not provider or (not name and provider != "echo")):
-        raise typer.BadParameter(f'{value!r} is not of the form "provider:model", as in "openai:gpt-4o-mini"')
-    return value or None
+def setting_option(name: str, *declarations: str, **more: Any) -> Any:
+    """Make the option of a setting; its value is None unless the flag is given."""
+    setting = SETTINGS[name]
+    return typer.Option(
+        setting.flag, *declarations, metavar=setting.metavar, help=setting.help, show_default=False, **more
+    )
+
+
+def _of_client(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    if context.resilient_parsing:
+        return value
+    name = str(parameter.name)
+    name = {"plugins": "plugin"}.get(name, name)
+    source = context.get_parameter_source(str(parameter.name))
+    given = source is not None and source.name == "COMMANDLINE" and value not in ("", [], ())
+    return client_setting(name, value if given else None)
 
 
 def parse_labels(labels: list[str] | None) -> dict[str, str]:
@@ -69,10 +81,11 @@ def parse_retry(attempts: int | None, backoff: str | None) -> dict[str, int | fl
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
-Target = Annotated[
-    str, typer.Option("--target", envvar="EXECSVC_TARGET", metavar="HOST:PORT", help="The server to talk to.")
+Target = Annotated[str, setting_option("target", callback=_of_client)]
+ExecutionId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Id of the execution.", show_default=False, autocompletion=execution_ids),
 ]
-ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Id of the execution.", show_default=False)]
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A workflow as JSON; - reads stdin.", show_default=False)
 ]
@@ -111,25 +124,6 @@ RetryBackoff = Annotated[
         "--retry-backoff", metavar="SECONDS", help="Wait before the second attempt; it doubles.", show_default=False
     ),
 ]
-Plugins = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--plugin",
-        envvar="EXECSVC_PLUGIN",
-        metavar="NAME",
-        help="Node type of an installed package (entry point in execsvc.nodes); may be repeated.",
-        show_default=False,
-    ),
-]
+Plugins = Annotated[list[str] | None, setting_option("plugin", callback=_of_client)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        envvar="EXECSVC_MODEL",
-        metavar="PROVIDER:MODEL",
-        callback=_model,
-        help="The model for llm nodes that name the offline one, echo:.",
-        show_default=False,
-    ),
-]
+Model = Annotated[str | None, setting_option("model", callback=_of_client)]

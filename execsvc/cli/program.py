@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from execsvc import __version__
-from execsvc.cli import control, executions, history, logs, run, server, stored, submit, watch, workflows
+from execsvc.cli import (
+    config,
+    control,
+    database,
+    executions,
+    history,
+    logs,
+    run,
+    server,
+    stored,
+    submit,
+    watch,
+    workflows,
+)
+from execsvc.cli.configured import invocation, use
 from execsvc.cli.exit_codes import MEANINGS, ExitCode
 from execsvc.cli.failures import CliError, as_cli_error, print_error, usage_error
 
@@ -25,8 +39,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (server, run, submit, executions, watch, logs, control, history, stored, workflows):
+for module in (server, run, submit, executions, watch, logs, control, history, stored, workflows, config, database):
     module.register(app)
+use(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -61,8 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in arguments
     try:
-        # Not standalone: typer would end with codes of its own.
-        return int(app(arguments, prog_name="execsvc", standalone_mode=False) or ExitCode.OK)
+        with invocation():
+            # Not standalone: typer would end with codes of its own.
+            return int(app(arguments, prog_name="execsvc", standalone_mode=False) or ExitCode.OK)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.OK
     except (KeyboardInterrupt, typer.Abort):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from execsvc.cli.configured import call_timeout, target_named
 from execsvc.cli.connection import reachable
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import usage_error
@@ -33,6 +34,7 @@ from execsvc.cli.options import (
     parse_labels,
     parse_retry,
     parse_timeout,
+    setting_option,
 )
 from execsvc.cli.outcome import tell
 from execsvc.cli.views import View, make_view
@@ -71,20 +73,15 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
 
 
+def _named(context: typer.Context, value: str | None) -> str | None:
+    return value if context.resilient_parsing else target_named(value or None)
+
+
 def run(
     file: WorkflowFile,
     input: Input = None,
     model: Model = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target",
-            envvar="EXECSVC_TARGET",
-            metavar="HOST:PORT",
-            help="Run on this server instead of one of its own.",
-            show_default=False,
-        ),
-    ] = None,
+    target: Annotated[str | None, setting_option("target", callback=_named)] = None,
     db: Annotated[
         Path | None,
         typer.Option("--db", metavar="FILE", help="Keep the database of its own server here.", show_default=False),
@@ -104,7 +101,7 @@ def run(
     named server the execution goes on without this command.
     """
     if target and db:
-        raise usage_error("--db is for a server of its own; leave out --db, or --target and EXECSVC_TARGET")
+        raise usage_error("--db is for a server of its own; leave out --db, or --target, EXECSVC_TARGET and target")
     job = Job(
         workflow=read_workflow(file, model=model),
         given=read_input(input),
@@ -148,7 +145,7 @@ async def _run(job: Job) -> ExitCode:
         if target is None:
             target = await stack.enter_async_context(_embedded(job.database, job.plugins))
         stack.enter_context(reachable(target))
-        client = await stack.enter_async_context(AsyncExecutionClient(target))
+        client = await stack.enter_async_context(AsyncExecutionClient(target, call_timeout=call_timeout()))
         interrupted = _watch_signals()
         with located(job.workflow, job.given):
             status = await client.execute(

@@ -12,21 +12,29 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from execsvc import __version__
+from execsvc.cli.configured import server_settings
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
-from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Plugins, Target
+from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
 from execsvc.cli.serve_options import (
+    Address,
+    Database,
     DefaultTimeout,
+    Grace,
+    Heartbeat,
     KeyLimit,
+    LogFormatOption,
+    LogLevel,
+    MaxConcurrent,
     MaxQueued,
     MaxTimeout,
+    MetricsAddress,
     Retention,
-    check_timeouts,
-    parse_key_limits,
+    ServerPlugins,
 )
-from execsvc.cli.server_log import LogFormat, log_to_stderr
+from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 
@@ -46,100 +54,69 @@ def register(app: typer.Typer) -> None:
     app.command("node-types")(node_types)
 
 
-def _address(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise typer.BadParameter(f"{value!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}; port 0 takes a free one")
-    return value
-
-
-def _metrics_address(value: str | None) -> str | None:
-    if not value:
-        return None
-    return _address(f"127.0.0.1:{value}" if ":" not in value else value)
-
-
 def serve(
-    address: Annotated[
-        str,
-        typer.Option(envvar="EXECSVC_ADDRESS", metavar="HOST:PORT", callback=_address, help="Where to listen."),
-    ] = DEFAULT_ADDRESS,
-    db: Annotated[
-        Path, typer.Option("--db", envvar="EXECSVC_DB", metavar="FILE", help="The SQLite database; made if missing.")
-    ] = Path("execsvc.db"),
-    max_concurrent: Annotated[
-        int, typer.Option(envvar="EXECSVC_MAX_CONCURRENT", min=1, metavar="N", help="Executions that run at once.")
-    ] = 100,
-    max_queued: MaxQueued = 10_000,
+    address: Address = None,
+    db: Database = None,
+    max_concurrent: MaxConcurrent = None,
+    max_queued: MaxQueued = None,
     key_limit: KeyLimit = None,
     default_timeout: DefaultTimeout = None,
     max_timeout: MaxTimeout = None,
     retention: Retention = None,
-    plugins: Plugins = None,
-    grace: Annotated[
-        float,
-        typer.Option(
-            envvar="EXECSVC_GRACE", min=0, metavar="SECONDS", help="How long nodes may go on when the server stops."
-        ),
-    ] = 10.0,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            envvar="EXECSVC_METRICS",
-            metavar="[HOST:]PORT",
-            callback=_metrics_address,
-            help="Serve metrics to Prometheus over HTTP there; without HOST on this machine alone.",
-            show_default=False,
-        ),
-    ] = None,
-    log_level: Annotated[
-        Level, typer.Option(envvar="EXECSVC_LOG_LEVEL", case_sensitive=False, help="Of the server's own log.")
-    ] = Level.INFO,
-    log_format: Annotated[
-        LogFormat, typer.Option(envvar="EXECSVC_LOG_FORMAT", case_sensitive=False, help="On stderr.")
-    ] = LogFormat.PLAIN,
+    plugin: ServerPlugins = None,
+    grace: Grace = None,
+    heartbeat: Heartbeat = None,
+    metrics: MetricsAddress = None,
+    log_level: LogLevel = None,
+    log_format: LogFormatOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout once it serves; log in JSON.")
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
-    key_limits = parse_key_limits(key_limit)
-    check_timeouts(default_timeout, max_timeout)
+    wanted = server_settings(
+        address=address,
+        db=db,
+        max_concurrent=max_concurrent,
+        max_queued=max_queued,
+        key_limit=key_limit or None,
+        default_timeout=default_timeout,
+        max_timeout=max_timeout,
+        retention=retention,
+        plugin=plugin or None,
+        grace=grace,
+        heartbeat=heartbeat,
+        metrics=metrics,
+        log_level=log_level,
+        log_format=log_format,
+    ).settings
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
 
-    log_to_stderr(log_level, as_json=as_json or log_format is LogFormat.JSON)
-
-    def ready(server: Running) -> None:
-        if as_json:
-            document = {"version": __version__, "address": server.address, "database": str(db)}
-            measured = {} if server.metrics is None else {"metrics": server.metrics}
-            print_json(document | measured | {"recovered": server.recovered})
-            return
-        recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
-        measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
-        line = f"execsvc {__version__} serving on {server.address}{measured_at}, database {db}, {recovered}"
-        print(printable(line), file=sys.stderr, flush=True)
-
-    node_types, executors = load_plugins(plugins or ())
+    log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
+    node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
-        address=address,
-        metrics=metrics,
-        database=db,
-        max_concurrent=max_concurrent,
-        max_queued=max_queued,
-        key_limit=key_limits.default,
-        key_limits=key_limits.by_key,
-        default_timeout=default_timeout,
-        max_timeout=max_timeout,
-        retention=retention,
-        grace=grace,
+        address=wanted.address,
+        metrics=wanted.metrics,
+        database=wanted.db,
+        max_concurrent=wanted.max_concurrent,
+        max_queued=wanted.max_queued,
+        key_limit=wanted.key_limit.default,
+        key_limits=wanted.key_limit.by_key,
+        default_timeout=wanted.default_timeout,
+        max_timeout=wanted.max_timeout,
+        retention=wanted.retention,
+        grace=wanted.grace,
+        heartbeat=wanted.heartbeat,
         node_types=node_types,
         executors=executors,
     )
+
+    def ready(server: Running) -> None:
+        _tell_ready(server, wanted.db, as_json=as_json)
 
     async def serve_and_leave() -> None:
         await serve_until_signal(settings, ready=ready)
@@ -154,6 +131,18 @@ def serve(
             exit_code=ExitCode.UNAVAILABLE,
             reason="CANNOT_LISTEN",
         ) from error
+
+
+def _tell_ready(server: Running, db: Path, *, as_json: bool) -> None:
+    if as_json:
+        document = {"version": __version__, "address": server.address, "database": str(db)}
+        measured = {} if server.metrics is None else {"metrics": server.metrics}
+        print_json(document | measured | {"recovered": server.recovered})
+        return
+    recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
+    measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
+    line = f"execsvc {__version__} serving on {server.address}{measured_at}, database {db}, {recovered}"
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _leave_within(seconds: float) -> None:
@@ -189,7 +178,7 @@ def info(target: Target = DEFAULT_ADDRESS, as_json: AsJson = False) -> None:
 
 def node_types(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Show the config schema of this one.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="Show the config schema of this one.", show_default=False)
     ] = "",
     target: Target = DEFAULT_ADDRESS,
     as_json: AsJson = False,

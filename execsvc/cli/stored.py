@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import sys
+from itertools import chain, islice
 from typing import Annotated
 
 import typer
 
+from execsvc.cli.completion import workflow_ids
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import workflow_document
 from execsvc.cli.files import located, read_workflow
@@ -20,7 +22,9 @@ stored = typer.Typer(
     no_args_is_help=True,
 )
 
-_WorkflowId = Annotated[str, typer.Argument(metavar="ID", help="Id of the workflow.", show_default=False)]
+_WorkflowId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the workflow.", show_default=False, autocompletion=workflow_ids)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +76,13 @@ def get(
 @stored.command("list")
 def list_workflows(
     workflow_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="List the versions of this workflow.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="List the versions of this workflow.",
+            show_default=False,
+            autocompletion=workflow_ids,
+        ),
     ] = "",
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many; 0: all.")] = 50,
     target: Target = DEFAULT_ADDRESS,
@@ -86,8 +96,11 @@ def list_workflows(
             for workflow in shown:
                 print_json(workflow_document(workflow))
             return
+        first = next(shown, None)
+        if first is None and sys.stderr.isatty():
+            print("there are no stored workflows; `execsvc workflows create` stores one", file=sys.stderr)
         rows = (
             (workflow.workflow_id, f"{workflow.create_time.astimezone():%Y-%m-%d %H:%M:%S}", workflow.version)
-            for workflow in shown
+            for workflow in (() if first is None else chain((first,), shown))
         )
         print_table(("ID", "CREATED", "VERSION"), rows)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from execsvc.cli.completion import workflow_ids
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import status_document
 from execsvc.cli.failures import usage_error
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def submit(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A workflow as JSON; - reads stdin. Or --workflow.", show_default=False),
+        typer.Argument(metavar="FILE", help="A workflow as JSON; - reads stdin. Or --workflow.", show_default=False),
     ] = None,
     input: Input = None,
     execution_id: NewId = None,
@@ -52,6 +53,7 @@ def submit(
             metavar="ID",
             help="Without FILE: the stored workflow to run. With it: your id of the workflow, for history.",
             show_default=False,
+            autocompletion=workflow_ids,
         ),
     ] = "",
     version: Annotated[

@@ -37,6 +37,18 @@ def elapsed(span: timedelta) -> str:
     return f"{hours} h {minutes:02} m" if hours else f"{minutes} m {rest:02} s"
 
 
+def size_text(size: int) -> str:
+    """Write bytes as people read them: 980 bytes, 3.4 MiB."""
+    if size < 1024:
+        return f"{size} bytes"
+    amount, unit = float(size), "bytes"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):  # noqa: B007
+        amount /= 1024
+        if amount < 1024:
+            break
+    return f"{amount:.1f} {unit}"
+
+
 def print_json(document: object, *, pretty: bool = False) -> None:
     """Write a JSON document to stdout: on one line, or for people with its keys sorted, whose order nothing keeps."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2 if pretty else None, sort_keys=pretty) + "\n")

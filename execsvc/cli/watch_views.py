@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 from execsvc.cli.board import Board
 from execsvc.cli.documents import snapshot_document
-from execsvc.cli.pictures import picture
+from execsvc.cli.log_lines import styled_line
+from execsvc.cli.pictures import MOST_NODES, picture
 from execsvc.cli.remarks import remark
 from execsvc.cli.text import print_json, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from execsvc_client import Snapshot, TokenChunk
+    from execsvc.cli.log_tail import LogTail
+    from execsvc_client import ExecutionStatus, Snapshot, TokenChunk
 
 #: Answers shown at once, and characters of each: their ends.
 MOST_ANSWERS = 3
@@ -43,14 +46,20 @@ class WatchView(Protocol):
         ...
 
 
-def make_watch_view(*, as_json: bool) -> WatchView:
-    """Choose what fits where stdout goes."""
+def make_watch_view(*, as_json: bool, tail: Callable[[], LogTail] | None = None) -> WatchView:
+    """Choose what fits where stdout goes.
+
+    Args:
+        tail: makes the end of the log that a live display shows; None: it shows none.
+    """
     if as_json:
         return JsonLines()
     from rich.console import Console
 
     console = Console(highlight=False)
-    return LiveWatch(console) if console.is_terminal and not console.is_dumb_terminal else WatchLines()
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveWatch(console, None if tail is None else tail())
+    return WatchLines()
 
 
 class JsonLines:
@@ -97,39 +106,73 @@ class WatchLines(JsonLines):
 
 
 class LiveWatch:
-    """Shows a table of nodes, the ends of models' answers, and a progress bar."""
+    """Shows a table of nodes, the end of the log, the ends of models' answers, and a progress bar."""
 
     live: ClassVar[bool] = True
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, tail: LogTail | None = None) -> None:
         from rich.live import Live
 
+        self._console = console
+        self._tail = tail
         self._board = Board(1)
         self._answers = Answers()
-        self._began: datetime | None = None
-        self._ended: datetime | None = None
+        self._status: ExecutionStatus | None = None
         self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
+        if self._tail is not None:
+            self._tail.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._tail is not None:
+            # Before the display, whose last picture holds the last entries.
+            self._tail.__exit__(kind, error, traceback)
         self._live.__exit__(kind, error, traceback)
 
     def show(self, snapshot: Snapshot) -> None:
         """See ``WatchView``."""
         self._board.show(snapshot)
-        self._began, self._ended = snapshot.status.start_time, snapshot.status.end_time
+        self._status = snapshot.status
         for chunk in snapshot.tokens:
             self._answers.take(chunk)
         self._answers.keep({line.node_id for line in self._board.nodes.values() if line.state == "RUNNING"})
 
     def _picture(self) -> RenderableType:
-        took = timedelta() if self._began is None else (self._ended or datetime.now(UTC)) - self._began
-        return picture(self._board, max(took, timedelta()), self._answers.shown())
+        from rich.console import Group
+
+        status = self._status
+        began = None if status is None else status.start_time
+        ended = None if status is None else status.end_time
+        took = timedelta() if began is None else (ended or datetime.now(UTC)) - began
+        between = [part for part in (self._log(), self._answers.shown()) if part is not None]
+        whole = picture(self._board, max(took, timedelta()), Group(*between) if between else None)
+        return Group(whole, *self._message())
+
+    def _log(self) -> RenderableType | None:
+        from rich.text import Text
+
+        # The bar at the bottom is what must be seen: on a low terminal there is less of the log.
+        room = self._console.height - min(len(self._board.nodes), MOST_NODES) - MOST_ANSWERS - 4
+        entries = self._tail.entries()[-room:] if self._tail is not None and room > 0 else []
+        if not entries:
+            return None
+        lines = Text("\n", no_wrap=True, overflow="ellipsis").join(styled_line(entry) for entry in entries)
+        return Text.assemble("\n", lines, "\n", no_wrap=True, overflow="ellipsis")
+
+    def _message(self) -> list[RenderableType]:
+        """Say what an execution waits for, or why it has ended; the others' messages say no more than their nodes."""
+        from rich.text import Text
+
+        status = self._status
+        if status is None or str(status.state) in ("RUNNING", "COMPLETED") or not status.message:
+            return []
+        style = "bold red" if str(status.state) == "FAILED" else "yellow"
+        return [Text(printable(status.message, most=500), style)]
 
 
 class Answers:

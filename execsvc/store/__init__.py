@@ -17,15 +17,18 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
-from execsvc.store.sqlite import SqliteStore
+from execsvc.store.sqlite import BackupUnusable, Copied, Finding, SqliteStore, back_up, check_database, restore
 
 __all__ = [
+    "BackupUnusable",
     "BatchDone",
     "Claim",
     "Commit",
+    "Copied",
     "CreateExecution",
     "Created",
     "DeleteExecution",
+    "Finding",
     "Listed",
     "Listener",
     "LogPage",
@@ -37,4 +40,7 @@ __all__ = [
     "UpdateExecution",
     "Updated",
     "WorkflowPut",
+    "back_up",
+    "check_database",
+    "restore",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from execsvc.store import check_database
 from tests.chaos.rounds import Chaos
 
 
@@ -14,6 +15,7 @@ async def test_no_kill_loses_repeats_or_garbles_anything_and_few_slots_end_all_t
     chaos = Chaos(tmp_path, seed=20)
     await chaos.run(3)
     assert chaos.problems == []
+    assert check_database(tmp_path / "execsvc.db") == []
     figures = chaos.figures()
     assert figures["kills"] == 3
     assert figures["in_flight_least"] >= 200

@@ -130,8 +130,8 @@ def test_timeouts_have_a_default_and_a_maximum(serve: Serve, write: Write) -> No
 
 def test_limits_that_make_no_sense_are_usage_errors(tmp_path: Path) -> None:
     for arguments, says in (
-        (["--key-limit", "gpu"], "--key-limit 'gpu' is neither a number"),
-        (["--default-timeout", "2h", "--max-timeout", "1h"], "longer than --max-timeout"),
+        (["--key-limit", "gpu"], "--key-limit: 'gpu' is neither a number"),
+        (["--default-timeout", "2h", "--max-timeout", "1h"], "shorter than default_timeout, 2h"),
         (["--retention", "soon"], "'soon' is no span of time"),
         (["--max-queued", "0"], "--max-queued"),
     ):
@@ -149,6 +149,18 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         ready = json.loads(process.stdout.readline())
         assert ready["database"] == str(tmp_path / "e.db")
         assert Cli(ready["address"]).json("info")["limits"]["max_concurrent"] == 3
+
+
+def test_settings_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f'address = "127.0.0.1:0"\ndb = "{tmp_path}/f.db"\nmax_concurrent = 3\n')
+    arguments = ("serve", "--json", "--config", file)
+    with Cli().running(*arguments, env={"EXECSVC_MAX_CONCURRENT": "4"}) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        assert ready["database"] == str(tmp_path / "f.db")
+        file.write_text(f'target = "{ready["address"]}"\n')
+        assert Cli().json("info", "--config", file)["limits"]["max_concurrent"] == 4
 
 
 def test_commands_that_talk_to_a_server_load_nothing_of_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,34 @@ def test_a_terminal_sees_nodes_and_a_progress_bar(cli: Cli, write: Write) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     assert "━" * 32 in done.stdout
     assert "2/2 nodes" in done.stdout
+    assert "say: started" in done.stdout
+    assert "execution completed" in done.stdout
+
+
+def test_a_terminal_sees_no_log_where_it_wants_none(cli: Cli, write: Write) -> None:
+    cli("submit", write(QUICK), "-i", '{"n": 1}', "--id", "w-5", "--wait")
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+
+    plain = cli("watch", "w-5", "--log-lines", "0", env=terminal)
+    errors = cli("watch", "w-5", "--level", "error", env=terminal)
+
+    assert "3/3 nodes" in plain.stdout
+    assert "execution completed" not in plain.stdout + errors.stdout
+
+
+def test_ctrl_c_leaves_the_execution_alone(cli: Cli, write: Write) -> None:
+    assert cli("submit", write(ENDLESS), "--id", "w-6").returncode == 0
+    with cli.running("watch", "w-6") as watcher:
+        lines_until(watcher.stdout, "RUNNING   slow")
+        watcher.send_signal(signal.SIGINT)
+        _, said = watcher.communicate(timeout=30)
+
+    assert (watcher.returncode, said) == (
+        130,
+        "left; execution w-6 goes on: execsvc watch w-6, execsvc stop w-6\n",
+    )
+    assert cli.json("status", "w-6")["state"] == "RUNNING"
+    assert cli("stop", "w-6").returncode == 0
 
 
 def test_it_goes_on_through_a_restart_of_the_server(serve: Callable[..., ServeProcess], write: Write) -> None:

@@ -13,6 +13,7 @@ import typer
 from execsvc import errors
 from execsvc.cli.exit_codes import MEANINGS, ExitCode
 from execsvc.cli.program import app
+from execsvc.config import CONFIG_VARIABLE, SETTINGS
 from execsvc.definition import BUILTIN
 from execsvc.service import Limits
 from tests.support.pages import DOCS, PAGES, ROOT, blocks
@@ -121,11 +122,12 @@ def names_of(commands: typer.Typer, prefix: str = "") -> Iterator[str]:
 
 def test_every_command_and_variable_is_listed() -> None:
     commands = set(names_of(app))
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "execsvc" / "cli").glob("*.py"))
 
     assert "workflows create" in commands
     assert all(f"`{command} " in page("cli.md") or f"`{command}`" in page("cli.md") for command in commands)
-    assert set(re.findall(r'envvar="(\w+)"', sources)) <= set(re.findall(r"`(EXECSVC_\w+)`", page("cli.md")))
+    variables = {setting.variable for setting in SETTINGS.values()} | {CONFIG_VARIABLE}
+    assert variables <= set(re.findall(r"`(EXECSVC_\w+)`", page("configuration.md")))
+    assert set(re.findall(r"`(EXECSVC_\w+)`", page("cli.md"))) <= variables
 
 
 def test_limits_are_told_as_they_are() -> None:

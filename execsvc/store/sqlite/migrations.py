@@ -34,6 +34,22 @@ def check_ours(db: Database) -> None:
             raise StorageUnavailable("it is the database of another application; name another file")
         # Marked before anything else, so that a first start that was cut off can be taken up.
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _check_known(db)
+
+
+def check_ours_and_known(db: Database) -> None:
+    """See the same of a database that is only read; an empty one is none of ours.
+
+    Raises:
+        StorageUnavailable: as ``check_ours``.
+    """
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    if application_id != APPLICATION_ID or "executions" not in db.table_names():
+        raise StorageUnavailable("it is no database of execsvc; name another file")
+    _check_known(db)
+
+
+def _check_known(db: Database) -> None:
     later = {step.name for step in migrations.applied(db)} - _known
     if later:
         raise StorageUnavailable(

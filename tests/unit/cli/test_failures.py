@@ -94,3 +94,14 @@ def test_as_json_an_error_is_one_object(capsys: pytest.CaptureFixture[str]) -> N
             "metadata": {"k": "v"},
         }
     }
+
+
+def test_people_are_told_what_to_do_next_and_programs_get_the_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    error = CliError("there is no execution 'x'", reason="EXECUTION_NOT_FOUND")
+
+    print_error(error, as_json=False)
+    print_error(error, as_json=True)
+
+    told, document = capsys.readouterr().err.splitlines()
+    assert told == "error: there is no execution 'x'; `execsvc list` shows those there are"
+    assert json.loads(document)["error"]["message"] == "there is no execution 'x'"

@@ -8,7 +8,6 @@ import typer
 from execsvc.cli.failures import CliError
 from execsvc.cli.options import State, parse_retry
 from execsvc.cli.selection import selection
-from execsvc.cli.serve_options import check_timeouts, parse_key_limits
 from execsvc.cli.spans import parse_span
 from execsvc.model.filters import All, AnyOf, Comparison
 from execsvc.service.filters import parse_filter
@@ -35,26 +34,6 @@ def test_a_span_is_seconds_or_has_a_unit(text: str, seconds: float) -> None:
 def test_what_is_no_span_is_refused_with_examples(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="30d"):
         parse_span(text)
-
-
-def test_limits_are_for_every_key_and_for_single_ones() -> None:
-    limits = parse_key_limits(["4", "gpu=1", "a=b=2"])
-
-    assert (limits.default, limits.by_key) == (4, {"gpu": 1, "a=b": 2})
-    assert parse_key_limits(None).default is None
-
-
-@pytest.mark.parametrize("options", [["0"], ["x"], ["gpu="], ["=1"], ["gpu=0"], ["gpu=-1"], ["1", "2"], ["a=1", "a=2"]])
-def test_a_key_limit_that_makes_no_sense_is_named(options: list[str]) -> None:
-    with pytest.raises(CliError, match="--key-limit"):
-        parse_key_limits(options)
-
-
-def test_a_default_timeout_beyond_the_longest_is_refused() -> None:
-    check_timeouts(1, 1)
-    check_timeouts(5, None)
-    with pytest.raises(CliError, match="longer than --max-timeout"):
-        check_timeouts(2, 1)
 
 
 def test_a_retry_policy_is_what_was_said_and_nothing_more() -> None:

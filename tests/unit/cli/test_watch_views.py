@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from execsvc.cli.board import Board
+from execsvc.cli.log_tail import LogTail
 from execsvc.cli.watch_views import LONGEST_ANSWER, Answers, JsonLines, LiveWatch, WatchLines
-from execsvc_client import ExecutionStatus, NodeRun, Snapshot, TokenChunk, v1
+from execsvc_client import ExecutionStatus, LogEntry, LogStream, NodeRun, Snapshot, TokenChunk, v1
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -116,3 +119,59 @@ def test_a_terminal_sees_nodes_answers_and_progress() -> None:
     assert "✓ a" in shown
     assert "[bold]so far\\x1b" in shown
     assert "50%  1/2 nodes" in shown
+
+
+class Stream:
+    """A log stream that gives these entries, then waits to be closed unless it ends."""
+
+    def __init__(self, *entries: Any, ends: bool) -> None:
+        self._entries = entries
+        self._ends = ends
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._entries
+        if not self._ends:
+            self.closed.wait()
+
+    def close(self) -> None:
+        """As the client's."""
+        self.closed.set()
+
+
+def entry(sequence: int, message: str) -> LogEntry:
+    """A log entry."""
+    raw = v1.LogEntry(sequence=sequence, level=v1.LOG_LEVEL_INFO, message=message)
+    raw.time.FromDatetime(START)
+    return LogEntry.from_proto(raw)
+
+
+def test_the_end_of_the_log_is_whole_when_the_execution_has_ended() -> None:
+    tail = LogTail(cast("LogStream", Stream(*(entry(n, f"m{n}") for n in range(1, 9)), ends=True)), 3)
+    with tail:
+        pass
+
+    assert [one.message for one in tail.entries()] == ["m6", "m7", "m8"]
+
+
+def test_a_log_that_goes_on_is_left_at_once_when_interrupted() -> None:
+    stream = Stream(entry(1, "m1"), ends=False)
+    with pytest.raises(KeyboardInterrupt), LogTail(cast("LogStream", stream), 3):
+        raise KeyboardInterrupt
+
+    assert stream.closed.is_set()
+
+
+@pytest.mark.parametrize(("height", "shown"), [(40, 6), (12, 3), (6, 0)])
+def test_on_a_low_terminal_the_log_makes_room_for_the_bar(height: int, shown: int) -> None:
+    screen = io.StringIO()
+    tail = LogTail(cast("LogStream", Stream(*(entry(n, f"m{n}[b]") for n in range(1, 7)), ends=True)), 6)
+    console = Console(file=screen, force_terminal=True, width=100, height=height, highlight=False)
+    with LiveWatch(console, tail) as live:
+        live.show(snapshot(node("a", "COMPLETED"), node("b", "FAILED"), state="FAILED", message="b failed: [no]"))
+        tail._thread.join()
+
+    last = screen.getvalue().rpartition("✓ a")[2]
+    assert [n for n in range(1, 7) if f"m{n}[b]" in last] == list(range(7 - shown, 7))
+    assert "1/2 nodes" in last
+    assert "b failed: [no]" in last

@@ -1,0 +1,18 @@
+"""The settings of server and command line: what there is, and where each value comes from.
+
+Only what is light is re-exported here, so that help and completion need not wait for the rest: ``models`` holds the
+models, ``loading`` puts flags, environment and file together.
+"""
+
+from execsvc.config.spans import parse_span, span_text
+from execsvc.config.table import CONFIG_VARIABLE, DEFAULT_ADDRESS, DEFAULT_FILE, SETTINGS, Setting
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "DEFAULT_ADDRESS",
+    "DEFAULT_FILE",
+    "SETTINGS",
+    "Setting",
+    "parse_span",
+    "span_text",
+]

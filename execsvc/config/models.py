@@ -1,0 +1,196 @@
+"""The settings as pydantic-settings reads them: a model for the server, and one for commands that talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from execsvc.config.spans import parse_span, span_text
+from execsvc.config.table import SETTINGS
+
+
+def _default(name: str) -> Any:
+    return Field(default=SETTINGS[name].default, description=SETTINGS[name].description)
+
+
+def _number(value: Any) -> Any:
+    # True is 1 to Python, not to whoever wrote the file.
+    if isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _span(value: Any) -> int:
+    return parse_span(str(_number(value)))
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(_number(value))
+    try:
+        return float(_text(value))
+    except ValueError:
+        return parse_span(_text(value), least=0) / 1_000_000
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _address(value: Any) -> str:
+    host, colon, port = _text(value).rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError
+    return f"{host}:{port}"
+
+
+def _metrics(value: Any) -> str | None:
+    text = "" if value is None else str(_number(value))
+    if not text:
+        return None
+    return _address(f"127.0.0.1:{text}" if ":" not in text else text)
+
+
+def _path(value: Any) -> Path:
+    return value if isinstance(value, Path) and value.name else Path(_text(value))
+
+
+def _names(value: Any) -> Any:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _target(value: Any) -> str:
+    # Whatever gRPC takes: unix:/run/execsvc.sock, dns:///host:port. Without a port it would look at 443.
+    if ":" not in _text(value).strip(":"):
+        raise ValueError
+    return str(value)
+
+
+def _model(value: Any) -> str | None:
+    if value is None:
+        return None
+    provider, _, name = _text(value).partition(":")
+    if not provider or (not name and provider != "echo"):
+        raise ValueError
+    return str(value)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimits:
+    """How many executions with the same concurrency key run at once."""
+
+    #: For keys without one of their own; None: no limit.
+    default: int | None = None
+    by_key: dict[str, int] = field(default_factory=dict)
+
+
+def parse_key_limits(value: Any) -> KeyLimits:
+    """Read ``N`` and ``KEY=N``: one, several with spaces between, or a list.
+
+    Raises:
+        ValueError: one of them makes no sense, or comes twice; the text says which.
+    """
+    default: int | None = None
+    by_key: dict[str, int] = {}
+    for option in _key_limits(value):
+        key, sign, number = option.rpartition("=")
+        if not (number.isascii() and number.isdigit() and int(number)) or (sign and not key):
+            raise ValueError(f"{option!r} is neither a number from 1 nor KEY=NUMBER, as in gpu=2")
+        if key in by_key or (not key and default is not None):
+            raise ValueError(f"{option!r} is the second limit for {f'key {key!r}' if key else 'every key'}")
+        if key:
+            by_key[key] = int(number)
+        else:
+            default = int(number)
+    return KeyLimits(default=default, by_key=by_key)
+
+
+def _key_limits(value: Any) -> Iterable[str]:
+    if value is None:
+        return ()
+    if isinstance(value, KeyLimits):
+        return _written(value)
+    if isinstance(value, str):
+        return value.split()
+    return [str(_number(item)) for item in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _written(limits: KeyLimits) -> list[str]:
+    default = [] if limits.default is None else [str(limits.default)]
+    return default + [f"{key}={limit}" for key, limit in limits.by_key.items()]
+
+
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+#: Microseconds.
+Span = Annotated[int, BeforeValidator(_span), PlainSerializer(span_text)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
+Address = Annotated[str, BeforeValidator(_address)]
+Names = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], NoDecode, BeforeValidator(_names)]
+
+
+class _Settings(BaseSettings):
+    """Values that ``loading`` has put together already; the field's defaults for the rest."""
+
+    model_config = SettingsConfigDict(env_prefix="EXECSVC_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing besides: ``loading`` asks each source by itself, so as to know whence a value comes."""
+        return (init_settings,)
+
+    #: Names of plug-ins.
+    plugin: Names = ()
+
+
+class ServerSettings(_Settings):
+    """What ``execsvc serve`` is told."""
+
+    address: Address = _default("address")
+    db: Annotated[Path, BeforeValidator(_path)] = _default("db")
+    max_concurrent: Count = _default("max_concurrent")
+    max_queued: Count = _default("max_queued")
+    key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()
+    default_timeout: Span | None = _default("default_timeout")
+    max_timeout: Span | None = _default("max_timeout")
+    retention: Span | None = _default("retention")
+    grace: Seconds = _default("grace")
+    heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
+    metrics: Annotated[str | None, BeforeValidator(_metrics)] = _default("metrics")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
+    log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
+
+    @field_validator("max_timeout")
+    @classmethod
+    def _not_below_the_default(cls, value: int | None, info: ValidationInfo) -> int | None:
+        default = info.data.get("default_timeout")
+        if value is not None and default is not None and default > value:
+            raise ValueError(
+                f"{span_text(value)} is shorter than default_timeout, {span_text(default)}; raise it, or lower that"
+            )
+        return value
+
+
+class ClientSettings(_Settings):
+    """What commands are told that talk to a server, or run one of their own."""
+
+    target: Annotated[str, BeforeValidator(_target)] = _default("target")
+    call_timeout: Annotated[Seconds, Field(gt=0)] = _default("call_timeout")
+    model: Annotated[str | None, BeforeValidator(_model)] = _default("model")

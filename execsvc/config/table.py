@@ -1,0 +1,211 @@
+"""Every setting: its name, what it means, and its value where nobody says another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+#: Names the file of settings.
+CONFIG_VARIABLE: Final = "EXECSVC_CONFIG"
+#: The file of settings in the current directory, read if it is there.
+DEFAULT_FILE: Final = "execsvc.toml"
+#: Where servers listen, and commands look for one.
+DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
+_PREFIX: Final = "EXECSVC_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting, by the same name as flag, as environment variable and in the file."""
+
+    #: As in the file; the flag has - for _.
+    name: str
+    #: The value where nobody says another; None where that means that there is none.
+    default: str | int | float | None
+    #: Stands for the value in help.
+    metavar: str
+    #: What it means, one line.
+    description: str
+    #: What a value must be, with an example; follows "… is not".
+    expects: str
+    #: A value as the file has it, in TOML.
+    example: str
+    #: What there is without it, where ``default`` is None.
+    otherwise: str = ""
+    #: Whether it may be given several times.
+    repeated: bool = False
+    #: Whether its value is never shown.
+    secret: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return _PREFIX + self.name.upper()
+
+    @property
+    def help(self) -> str:
+        """The text of the flag's help."""
+        default = f" \\[default: {self.default}]" if self.default is not None else ""
+        return f"{self.description}{' May be repeated.' if self.repeated else ''} \\[env: {self.variable}]{default}"
+
+
+_SPAN: Final = "a span of time, as in 90s, 15m, 2h or 30d"
+_COUNT: Final = "a whole number of 1 or more, as in"
+
+_ALL: Final = (
+    Setting(
+        name="address",
+        default=DEFAULT_ADDRESS,
+        metavar="HOST:PORT",
+        description="Where the server listens; port 0 takes a free one.",
+        expects=f"HOST:PORT, as in {DEFAULT_ADDRESS}; port 0 takes a free one",
+        example='"0.0.0.0:50051"',
+    ),
+    Setting(
+        name="db",
+        default="execsvc.db",
+        metavar="FILE",
+        description="The SQLite database; made if missing.",
+        expects="the path of a file, as in execsvc.db",
+        example='"/var/lib/execsvc/execsvc.db"',
+    ),
+    Setting(
+        name="max_concurrent",
+        default=100,
+        metavar="N",
+        description="Executions that run at once; the others wait.",
+        expects=f"{_COUNT} 100",
+        example="200",
+    ),
+    Setting(
+        name="max_queued",
+        default=10_000,
+        metavar="N",
+        description="Executions that may wait; more are told to come later.",
+        expects=f"{_COUNT} 10000",
+        example="50000",
+    ),
+    Setting(
+        name="key_limit",
+        default=None,
+        metavar="[KEY=]N",
+        description="Executions with the same concurrency key that run at once, or with this one.",
+        expects="a number from 1, KEY=NUMBER, or several of them, as in 4 gpu=1",
+        example='[4, "gpu=1"]',
+        otherwise="no limit",
+        repeated=True,
+    ),
+    Setting(
+        name="default_timeout",
+        default=None,
+        metavar="SPAN",
+        description="Longest an execution may run that names no timeout: 90s, 15m, 2h.",
+        expects=_SPAN,
+        example='"15m"',
+        otherwise="as max_timeout",
+    ),
+    Setting(
+        name="max_timeout",
+        default=None,
+        metavar="SPAN",
+        description="Longest timeout an execution may name.",
+        expects=_SPAN,
+        example='"2h"',
+        otherwise="no limit",
+    ),
+    Setting(
+        name="retention",
+        default=None,
+        metavar="SPAN",
+        description="How long executions are kept after their end: 12h, 30d, 8w.",
+        expects=_SPAN,
+        example='"30d"',
+        otherwise="for ever",
+    ),
+    Setting(
+        name="plugin",
+        default=None,
+        metavar="NAME",
+        description="Node type of an installed package (entry point in execsvc.nodes).",
+        expects="the name of an entry point in execsvc.nodes, or several of them",
+        example='["word_count"]',
+        otherwise="none",
+        repeated=True,
+    ),
+    Setting(
+        name="grace",
+        default=10,
+        metavar="SECONDS",
+        description="How long nodes may go on when the server stops.",
+        expects="a number of seconds from 0, or a span of time, as in 10 or 1m",
+        example="30",
+    ),
+    Setting(
+        name="heartbeat",
+        default=5,
+        metavar="SECONDS",
+        description="Silence after which a stream of logs or snapshots says that it lives.",
+        expects="a number of seconds above 0, or a span of time, as in 5 or 500ms",
+        example="5",
+    ),
+    Setting(
+        name="metrics",
+        default=None,
+        metavar="[HOST:]PORT",
+        description="Serve metrics to Prometheus over HTTP there; without HOST on this machine alone.",
+        expects=f"HOST:PORT or a port, as in 9464 or {DEFAULT_ADDRESS.partition(':')[0]}:9464; port 0 takes a free one",
+        example="9464",
+        otherwise="none",
+    ),
+    Setting(
+        name="log_level",
+        default="info",
+        metavar="LEVEL",
+        description="Of the server's own log: debug, info, warning or error.",
+        expects="debug, info, warning or error",
+        example='"warning"',
+    ),
+    Setting(
+        name="log_format",
+        default="plain",
+        metavar="FORMAT",
+        description="Of the server's own log on stderr: plain or json.",
+        expects="plain or json",
+        example='"json"',
+    ),
+    Setting(
+        name="target",
+        default=DEFAULT_ADDRESS,
+        metavar="HOST:PORT",
+        description="The server that commands talk to.",
+        expects=f"HOST:PORT, as in {DEFAULT_ADDRESS}, or another gRPC target, as unix:/run/execsvc.sock",
+        example='"execsvc.internal:50051"',
+    ),
+    Setting(
+        name="call_timeout",
+        default=30,
+        metavar="SECONDS",
+        description="How long one call to the server may take, repeats included; what follows or waits has no limit.",
+        expects="a number of seconds above 0, or a span of time, as in 30 or 2m",
+        example="30",
+    ),
+    Setting(
+        name="model",
+        default=None,
+        metavar="PROVIDER:MODEL",
+        description="The model for llm nodes that name the offline one, echo:.",
+        expects='of the form "provider:model", as in "openai:gpt-4o-mini"',
+        example='"openai:gpt-4o-mini"',
+        otherwise="echo: stays",
+    ),
+)
+
+#: Every setting by its name.
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType({setting.name: setting for setting in _ALL})
