@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from execsvc import __version__
-from execsvc.cli import control, executions, history, logs, run, server, stored, submit, watch, workflows
+from execsvc.cli import control, executions, gateway, history, logs, run, server, stored, submit, watch, workflows
 from execsvc.cli.exit_codes import MEANINGS, ExitCode
 from execsvc.cli.failures import CliError, as_cli_error, print_error, usage_error
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (server, run, submit, executions, watch, logs, control, history, stored, workflows):
+for module in (server, gateway, run, submit, executions, watch, logs, control, history, stored, workflows):
     module.register(app)
 
 

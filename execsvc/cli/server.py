@@ -16,6 +16,7 @@ from execsvc.cli.connection import connected
 from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
+from execsvc.cli.gateway import DEFAULT_MAX_BODY, Cors, GatewayBeside, Http, MaxBody
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Plugins, Target
 from execsvc.cli.serve_options import (
     DefaultTimeout,
@@ -92,6 +93,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    http: Http = None,
+    cors: Cors = None,
+    max_body: MaxBody = DEFAULT_MAX_BODY,
     log_level: Annotated[
         Level, typer.Option(envvar="EXECSVC_LOG_LEVEL", case_sensitive=False, help="Of the server's own log.")
     ] = Level.INFO,
@@ -117,11 +121,13 @@ def serve(
         if as_json:
             document = {"version": __version__, "address": server.address, "database": str(db)}
             measured = {} if server.metrics is None else {"metrics": server.metrics}
-            print_json(document | measured | {"recovered": server.recovered})
+            print_json(document | measured | beside.document | {"recovered": server.recovered})
             return
         recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
         measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
-        line = f"execsvc {__version__} serving on {server.address}{measured_at}, database {db}, {recovered}"
+        line = (
+            f"execsvc {__version__} serving on {server.address}{measured_at}{beside.told}, database {db}, {recovered}"
+        )
         print(printable(line), file=sys.stderr, flush=True)
 
     node_types, executors = load_plugins(plugins or ())
@@ -141,14 +147,16 @@ def serve(
         executors=executors,
     )
 
+    beside = GatewayBeside(http, cors=cors, max_body=max_body)
+
     async def serve_and_leave() -> None:
-        await serve_until_signal(settings, ready=ready)
+        await serve_until_signal(settings, ready=ready, beside=beside)
         _leave_within(LEAVE)
 
     try:
         run_tuned(serve_and_leave())
     except OSError as error:
-        option = "--metrics" if isinstance(error, CannotListen) else "--address"
+        option = beside.option_of(error) or ("--metrics" if isinstance(error, CannotListen) else "--address")
         raise CliError(
             f"{error}; stop what listens there, or name another address with {option}",
             exit_code=ExitCode.UNAVAILABLE,
