@@ -60,8 +60,6 @@ async def _bytes(request: Request, limit: int) -> bytes:
             reason="TOO_LARGE",
             detail=f"the body is larger than this gateway allows, {limit} bytes (--max-body)",
             facts={"path": "", "limit": limit, "unit": "bytes"},
-            # What is left of the body is not worth reading.
-            headers={"Connection": "close"},
         )
     )
     announced = request.headers.get("content-length", "")

@@ -93,12 +93,15 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    # Nobody is known by address here, and connections are found by the real one.
+                    proxy_headers=False,
                     timeout_graceful_shutdown=max(1, round(settings.grace)),
                     ws_max_size=_MAX_MESSAGE,
                     ws_ping_interval=_PING,
                     ws_ping_timeout=_PING,
                 )
             )
+            gateway.connections.belong_to(server.server_state.connections)
             async with _serving(server, listener):
                 try:
                     yield Running(address=address, server=server)

@@ -78,8 +78,9 @@ class _Socket:
             await self._refuse(of_error(error))
         except WebSocketDisconnect:
             pass
-        except (_Gone, TimeoutError):
-            logger.info("a reader of %s does not read: its WebSocket is closed", self._websocket.url.path)
+        except _Gone:
+            logger.info("a reader of %s does not read: its WebSocket is cut off", self._websocket.url.path)
+            await self._gateway.connections.cut(self._websocket.scope["client"])
         finally:
             for task in tasks:
                 task.cancel()

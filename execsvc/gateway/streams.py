@@ -59,6 +59,7 @@ class _EventStream(EventSourceResponse):
 
     def __init__(self, content: AsyncIterator[ServerSentEvent], gateway: Gateway) -> None:
         self._closing = gateway.closing
+        self._connections = gateway.connections
         super().__init__(
             content,
             ping=gateway.settings.keep_alive,
@@ -80,6 +81,7 @@ class _EventStream(EventSourceResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except SendTimeoutError:
             logger.info("a reader of %s does not read: its stream is cut off", scope["path"])
+            await self._connections.cut(scope["client"])
 
 
 def routes(gateway: Gateway) -> APIRouter:
