@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -131,7 +132,10 @@ def _listen(address: str) -> socket.socket:
         (family, *_, where), *_ = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return socket.create_server(where[:2], family=family, backlog=2048)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {address} for HTTP: {error.strerror or error}") from error
+        # Of a failed bind the words hold the address again; of a name that is not found the number says nothing.
+        failed_bind = error.errno is not None and error.errno > 0
+        why = os.strerror(error.errno or 0) if failed_bind else error.strerror or str(error)
+        raise CannotListen(f"cannot listen on {address} for HTTP: {why}") from error
 
 
 def _reachable(target: str) -> str:
