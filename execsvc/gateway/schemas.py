@@ -149,7 +149,9 @@ class ValidateBody(_Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"definition": GREETING}]})
 
-    definition: Annotated[dict[str, Any], Field(json_schema_extra=_described(Definition))]
+    definition: dict[str, Any] = Field(
+        description="Any object: what is wrong with it is the answer. As it should be: see `Definition`."
+    )
 
 
 class Failure(_Answer):
