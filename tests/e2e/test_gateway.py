@@ -181,20 +181,3 @@ def test_a_taken_port_names_it_and_the_option(tmp_path: Path, command: str) -> N
         f"cannot listen on {address} for HTTP: Address already in use; "
         "stop what listens there, or name another address with --http"
     )
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "said"),
-    [
-        ("--http", "here", "is not HOST:PORT"),
-        ("--http", "127.0.0.1:99999", "is not HOST:PORT"),
-        ("--cors", "app.example", "is no origin"),
-        ("--cors", "https://app.example/path", "is no origin"),
-        ("--max-body", "1", "1024"),
-    ],
-)
-def test_options_that_cannot_be_used_are_usage_errors(option: str, value: str, said: str) -> None:
-    done = Cli()("gateway", option, value)
-
-    assert done.returncode == 2
-    assert said in done.stderr

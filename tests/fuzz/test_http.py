@@ -21,7 +21,7 @@ from schemathesis.checks import positive_data_acceptance
 
 from tests.e2e.conftest import ServeProcess, end
 
-EXAMPLES: Final = int(os.environ.get("EXECSVC_FUZZ", "6"))
+EXAMPLES: Final = int(os.environ.get("EXECSVC_FUZZ", "4"))
 #: Seconds after which a call hangs; no execution of this server runs longer than five.
 HANGS: Final = 60
 
@@ -103,4 +103,4 @@ def test_every_operation_keeps_to_the_document(document: Any, mode: schemathesis
         with contextlib.suppress(Unsatisfiable):
             # Some operations take nothing that could be wrong.
             keeps()
-    assert tried > EXAMPLES * 5
+    assert tried > EXAMPLES * 4
