@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks import throughput
+from benchmarks import gateway, throughput
 
-BENCHMARKS: Final[dict[str, Callable[[bool], None]]] = {"throughput": throughput.main}
+BENCHMARKS: Final[dict[str, Callable[[bool], None]]] = {"throughput": throughput.main, "gateway": gateway.main}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -208,13 +208,22 @@ async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[
         await asyncio.gather(pruning, return_exceptions=True)
 
 
-async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None:
-    """Serve until SIGTERM or SIGINT; calls ``ready`` once the server answers. Raises as ``running`` does."""
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[Running], None],
+    beside: Callable[[Running], AbstractAsyncContextManager[object]] = nullcontext,
+) -> None:
+    """Serve until SIGTERM or SIGINT; calls ``ready`` once the server answers. Raises as ``running`` does.
+
+    Args:
+        beside: what else serves as long as the server does: begun after it, and ended before it drains.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as server:
+    async with running(settings) as server, beside(server):
         # What is loaded by now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

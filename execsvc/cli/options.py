@@ -38,9 +38,8 @@ class State(StrEnum):
 def setting_option(name: str, *declarations: str, **more: Any) -> Any:
     """Make the option of a setting; its value is None unless the flag is given."""
     setting = SETTINGS[name]
-    return typer.Option(
-        setting.flag, *declarations, metavar=setting.metavar, help=setting.help, show_default=False, **more
-    )
+    told: dict[str, Any] = {"help": setting.help} | more
+    return typer.Option(setting.flag, *declarations, metavar=setting.metavar, show_default=False, **told)
 
 
 def _of_client(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:

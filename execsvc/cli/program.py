@@ -15,6 +15,7 @@ from execsvc.cli import (
     control,
     database,
     executions,
+    gateway,
     history,
     logs,
     run,
@@ -39,7 +40,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (server, run, submit, executions, watch, logs, control, history, stored, workflows, config, database):
+for module in (
+    server,
+    gateway,
+    run,
+    submit,
+    executions,
+    watch,
+    logs,
+    control,
+    history,
+    stored,
+    workflows,
+    config,
+    database,
+):
     module.register(app)
 use(app)
 

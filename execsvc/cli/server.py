@@ -17,16 +17,20 @@ from execsvc.cli.connection import connected
 from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
+from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
 from execsvc.cli.serve_options import (
     Address,
+    Cors,
     Database,
     DefaultTimeout,
     Grace,
     Heartbeat,
+    Http,
     KeyLimit,
     LogFormatOption,
     LogLevel,
+    MaxBody,
     MaxConcurrent,
     MaxQueued,
     MaxTimeout,
@@ -67,6 +71,9 @@ def serve(
     grace: Grace = None,
     heartbeat: Heartbeat = None,
     metrics: MetricsAddress = None,
+    http: Http = None,
+    cors: Cors = None,
+    max_body: MaxBody = None,
     log_level: LogLevel = None,
     log_format: LogFormatOption = None,
     as_json: Annotated[
@@ -87,6 +94,9 @@ def serve(
         grace=grace,
         heartbeat=heartbeat,
         metrics=metrics,
+        http=http,
+        cors=cors or None,
+        max_body=max_body,
         log_level=log_level,
         log_format=log_format,
     ).settings
@@ -115,17 +125,19 @@ def serve(
         executors=executors,
     )
 
+    beside = GatewayBeside(wanted.http, cors=wanted.cors, max_body=wanted.max_body)
+
     def ready(server: Running) -> None:
-        _tell_ready(server, wanted.db, as_json=as_json)
+        _tell_ready(server, beside, wanted.db, as_json=as_json)
 
     async def serve_and_leave() -> None:
-        await serve_until_signal(settings, ready=ready)
+        await serve_until_signal(settings, ready=ready, beside=beside)
         _leave_within(LEAVE)
 
     try:
         run_tuned(serve_and_leave())
     except OSError as error:
-        option = "--metrics" if isinstance(error, CannotListen) else "--address"
+        option = beside.option_of(error) or ("--metrics" if isinstance(error, CannotListen) else "--address")
         raise CliError(
             f"{error}; stop what listens there, or name another address with {option}",
             exit_code=ExitCode.UNAVAILABLE,
@@ -133,15 +145,15 @@ def serve(
         ) from error
 
 
-def _tell_ready(server: Running, db: Path, *, as_json: bool) -> None:
+def _tell_ready(server: Running, beside: GatewayBeside, db: Path, *, as_json: bool) -> None:
     if as_json:
         document = {"version": __version__, "address": server.address, "database": str(db)}
         measured = {} if server.metrics is None else {"metrics": server.metrics}
-        print_json(document | measured | {"recovered": server.recovered})
+        print_json(document | measured | beside.document | {"recovered": server.recovered})
         return
     recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
     measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
-    line = f"execsvc {__version__} serving on {server.address}{measured_at}, database {db}, {recovered}"
+    line = f"execsvc {__version__} serving on {server.address}{measured_at}{beside.told}, database {db}, {recovered}"
     print(printable(line), file=sys.stderr, flush=True)
 
 

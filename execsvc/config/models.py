@@ -51,7 +51,7 @@ def _address(value: Any) -> str:
     return f"{host}:{port}"
 
 
-def _metrics(value: Any) -> str | None:
+def _listens(value: Any) -> str | None:
     text = "" if value is None else str(_number(value))
     if not text:
         return None
@@ -64,6 +64,14 @@ def _path(value: Any) -> Path:
 
 def _names(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _origin(value: Any) -> str:
+    origin = _text(value).rstrip("/")
+    scheme, colon, host = origin.partition("://")
+    if origin != "*" and not (colon and host and scheme in ("http", "https") and "/" not in host):
+        raise ValueError
+    return origin
 
 
 def _target(value: Any) -> str:
@@ -173,7 +181,10 @@ class ServerSettings(_Settings):
     retention: Span | None = _default("retention")
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
-    metrics: Annotated[str | None, BeforeValidator(_metrics)] = _default("metrics")
+    metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")
+    http: Annotated[str | None, BeforeValidator(_listens)] = _default("http")
+    cors: Annotated[tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(_names)] = ()
+    max_body: Annotated[int, BeforeValidator(_number), Field(ge=1024)] = _default("max_body")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
 

@@ -359,6 +359,24 @@ async def test_a_token_is_sent_with_calls_and_streams(connect: Callable[..., Dri
     assert [metadata["authorization"] for metadata in server.script.metadata] == ["Bearer one", "Bearer two"]
 
 
+async def test_an_empty_token_is_none(connect: Callable[..., Driver], server: ScriptedServer) -> None:
+    await connect(server.target, token=lambda: "").call("status", "e")
+
+    assert [metadata.get("authorization") for metadata in server.script.metadata] == [None]
+
+
+async def test_pages_are_handed_out_one_by_one(driver: Driver, server: ScriptedServer) -> None:
+    server.script.listed = [f"x{n}" for n in range(7)]
+    server.script.grow(7)
+
+    executions = await driver.call("list_executions_page", page_size=3, page_token="3")
+    entries = await driver.call("list_logs_page", "e", page_size=3, page_token="6")
+
+    assert [execution.execution_id for execution in executions.items] == ["x3", "x4", "x5"]
+    assert (executions.next_token, entries.next_token) == ("6", "")
+    assert [entry.sequence for entry in entries.items] == [7]
+
+
 async def test_a_problem_in_the_arguments_is_found_before_anything_is_sent(
     driver: Driver, server: ScriptedServer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from execsvc_client import v1
 from execsvc_client._async_client import AsyncExecutionClient
+from execsvc_client._calls import Page
 from execsvc_client._definition import DefinitionLike, to_definition
 from execsvc_client._errors import (
     Aborted,
@@ -70,6 +71,7 @@ __all__ = [
     "NodeType",
     "NotFound",
     "OutOfRange",
+    "Page",
     "PermissionDenied",
     "Problem",
     "Resource",

@@ -19,6 +19,7 @@ DEFAULT_TARGET = "127.0.0.1:50051"
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 
 #: Sent as ``authorization: Bearer …`` with every call; a function is asked anew for each call.
+#: Empty: nothing is sent.
 Token: TypeAlias = str | Callable[[], str]
 
 #: Calls that change nothing. gRPC repeats them; Execute and Control are repeated by this client, which gives them ids;
@@ -91,6 +92,8 @@ class Settings:
         if self.token is None:
             return ()
         token = self.token if isinstance(self.token, str) else self.token()
+        if not token:
+            return ()
         return (("authorization", f"Bearer {token}"),)
 
     def deadline(self, timeout: float | None) -> float | None:

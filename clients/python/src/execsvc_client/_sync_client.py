@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from execsvc_client import _calls, v1
-from execsvc_client._calls import DurationLike, RetryLike, View
+from execsvc_client._calls import DurationLike, Page, RetryLike, View
 from execsvc_client._definition import DefinitionLike
 from execsvc_client._errors import DeadlineExceeded
 from execsvc_client._log_cursor import LogCursor
@@ -218,6 +218,34 @@ class ExecutionClient(Workflows):
         page = partial(_calls.list_logs, execution_id, min_level=min_level, node_id=node_id, page_size=page_size)
         yield from self._paged(lambda token: page(page_token=token))
 
+    def list_logs_page(
+        self,
+        execution_id: str,
+        *,
+        min_level: LogLevel | str | None = None,
+        node_id: str = "",
+        page_size: int = 100,
+        page_token: str = "",
+    ) -> Page[LogEntry]:
+        """Return one page of the entries there are now, oldest first; for those who hand pages on.
+
+        Args:
+            execution_id: id of the execution.
+            min_level: leave out entries below this level.
+            node_id: only entries of this node.
+            page_size: entries at most, up to 1,000.
+            page_token: ``next_token`` of the page before, with the other arguments as they were; empty: the first page.
+
+        Raises:
+            NotFound: there is no such execution.
+            InvalidArgument: the token is none of this list.
+        """
+        return self._run(
+            _calls.list_logs(
+                execution_id, min_level=min_level, node_id=node_id, page_size=page_size, page_token=page_token
+            )
+        )
+
     def list_executions(self, filter: str = "", *, order_by: str = "", page_size: int = 100) -> Iterator[Execution]:
         """Yield executions, fetched page by page as they are read; without nodes, definition, input and output.
 
@@ -239,6 +267,22 @@ class ExecutionClient(Workflows):
         """
         page = partial(_calls.list_executions, filter, order_by=order_by, page_size=page_size)
         yield from self._paged(lambda token: page(page_token=token))
+
+    def list_executions_page(
+        self, filter: str = "", *, order_by: str = "", page_size: int = 100, page_token: str = ""
+    ) -> Page[Execution]:
+        """Return one page of what ``list_executions`` yields; for those who hand pages on.
+
+        Args:
+            filter: as in ``list_executions``.
+            order_by: as in ``list_executions``.
+            page_size: executions at most, up to 1,000.
+            page_token: ``next_token`` of the page before, with the other arguments as they were; empty: the first page.
+
+        Raises:
+            InvalidArgument: the filter, the order or the token cannot be used.
+        """
+        return self._run(_calls.list_executions(filter, order_by=order_by, page_size=page_size, page_token=page_token))
 
     def pause(
         self,
