@@ -21,10 +21,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated fmt proto bench chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated fmt proto bench bench-full chaos fuzz nightly lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/ready-run  ## Run the triage example on a server of its own, with live progress
 	$(BIN)/execsvc run examples/triage.json --input @examples/triage.input.json
@@ -61,8 +61,11 @@ fmt: $(VENV)/ready-dev  ## Format code and protos
 proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/buf generate
 
-bench: $(VENV)/ready-bench  ## Run the benchmarks
+bench: $(VENV)/ready-bench  ## Run the benchmarks, in some minutes
 	$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/ready-bench  ## Run them in the sizes that docs/performance.md speaks of, in hours
+	$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
 	$(BIN)/python -m tests.chaos.rounds --rounds $(ROUNDS)
