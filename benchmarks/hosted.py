@@ -37,7 +37,9 @@ class Hosted:
 def hosted(database: Path, *, max_concurrent: int) -> Iterator[Hosted]:
     """Run one."""
     command = [sys.executable, "-m", "benchmarks.hosted", str(database), str(max_concurrent)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,12 +26,11 @@ from benchmarks.figures import median, percentile, ratios, spread
 from benchmarks.fill import long_log
 from benchmarks.report import Goal, report
 from benchmarks.server import folder, run, server
+from benchmarks.stream import keep
 from execsvc_client import AsyncExecutionClient, v1
 
 FOLLOWERS = (1, 100, 1_000)
 OURS, BARE = "execsvc", "gRPC stream"
-#: Entries in one response of a finished log, as the server sends them.
-BATCH = 100
 
 
 def main(full: bool) -> None:
@@ -98,13 +98,12 @@ def finished(entries: int, rounds: int) -> dict[str, list[float]]:
         with server(max_concurrent=16, database=database) as served:
             run("logs", served.address, "execute", 0, 10, 0)
         long_log(database, "long", entries)
-        with (
-            server(max_concurrent=16, database=database) as served,
-            stream("--entries", entries, "--batch", BATCH) as bare,
-        ):
-            for _ in range(rounds):
-                rates[OURS].append(run("logs", served.address, "read", 1, entries, 0)["per_second"])
-                rates[BARE].append(run("logs", bare, "read", 1, entries, 0)["per_second"])
+        with server(max_concurrent=16, database=database) as served:
+            run("logs", served.address, "read", 1, entries, 0, "--keep", place / "batches")
+            with stream("--replay", place / "batches") as bare:
+                for _ in range(rounds):
+                    rates[OURS].append(run("logs", served.address, "read", 1, entries, 0)["per_second"])
+                    rates[BARE].append(run("logs", bare, "read", 1, entries, 0)["per_second"])
     return rates
 
 
@@ -185,8 +184,9 @@ async def execute(address: str, length: int) -> None:
         await client.wait("long")
 
 
-async def read(address: str, entries: int) -> dict[str, float]:
-    """Read a whole log; answers entries a second."""
+async def read(address: str, entries: int, path: Path | None) -> dict[str, float]:
+    """Read a whole log; answers entries a second. With ``path`` its batches are kept there."""
+    kept: list[v1.StreamLogsResponse] = []
     async with grpc.aio.insecure_channel(address) as channel:
         await channel.channel_ready()
         stub: Any = v1.ExecutionServiceStub(channel)
@@ -194,8 +194,13 @@ async def read(address: str, entries: int) -> dict[str, float]:
         seen = 0
         async for response in stub.StreamLogs(v1.StreamLogsRequest(execution_id="long")):
             seen += len(response.entries)
+            if path is not None:
+                kept.append(response)
         assert seen == entries, seen
-        return {"per_second": seen / (time.perf_counter() - started)}
+        rate = seen / (time.perf_counter() - started)
+    if path is not None:
+        keep(kept, path)
+    return {"per_second": rate}
 
 
 if __name__ == "__main__":
@@ -206,10 +211,11 @@ if __name__ == "__main__":
     parser.add_argument("size", type=int)
     parser.add_argument("pace", type=float)
     parser.add_argument("--execute", action="store_true")
+    parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     if given.action == "follow":
         print(json.dumps(asyncio.run(follow(given.address, given.followers, given.size, given.pace, given.execute))))
     elif given.action == "execute":
         print(json.dumps(asyncio.run(execute(given.address, given.size))))
     else:
-        print(json.dumps(asyncio.run(read(given.address, given.size))))
+        print(json.dumps(asyncio.run(read(given.address, given.size, given.keep))))

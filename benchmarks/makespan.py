@@ -137,8 +137,9 @@ def run_on_server(client: ExecutionClient, dag: Dag) -> float:
 
 async def run_in_lockstep(dag: Dag) -> float:
     """Run a graph as a StateGraph in memory, its nodes mere sleeps; answers seconds."""
+    from typing import TypedDict
+
     from langgraph.graph import END, START, StateGraph
-    from typing_extensions import TypedDict
 
     class State(TypedDict, total=False):
         pass

@@ -42,9 +42,11 @@ async def output(shaped: dict[str, Any]) -> dict[str, Any]:
     return shaped
 
 
-fill_step, prepare_step, ask_step, shape_step, output_step = (
-    DBOS.step()(function) for function in (fill, prepare, ask, shape, output)
-)
+fill_step = DBOS.step()(fill)
+prepare_step = DBOS.step()(prepare)
+ask_step = DBOS.step()(ask)
+shape_step = DBOS.step()(shape)
+output_step = DBOS.step()(output)
 
 
 @DBOS.workflow()
@@ -88,7 +90,6 @@ async def main() -> None:
     config: DBOSConfig = {
         "name": "benchmark",
         "system_database_url": f"sqlite:///{arguments.database}",
-        "run_admin_server": False,
         "log_level": "WARNING",
     }
     DBOS(config=config)

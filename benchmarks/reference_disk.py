@@ -6,11 +6,10 @@ import argparse
 import asyncio
 import itertools
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from typing_extensions import TypedDict
 
 from benchmarks.shape import ANSWER
 
@@ -19,7 +18,7 @@ def chain(length: int, saver: Any) -> Any:
     """A chain of nodes, each writing an answer of its own, as a graph in which nodes refer to each other must."""
     keys = [f"n{index}" for index in range(length)]
     # The functional form, since the keys are made here.
-    state: Any = TypedDict("state", dict.fromkeys(("word", *keys), str), total=False)
+    state: Any = TypedDict("state", dict.fromkeys(("word", *keys), str), total=False)  # type: ignore[misc]
 
     def answer(key: str) -> Any:
         async def node(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ def kept_goals(name: str) -> list[Goal]:
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return []
-    fields = Goal.__slots__  # type: ignore[attr-defined]
-    return [Goal(**{field: kept[field] for field in fields}) for kept in json.loads(path.read_text())["goals"]]
+    names = [field.name for field in fields(Goal)]
+    return [Goal(**{name: kept[name] for name in names}) for kept in json.loads(path.read_text())["goals"]]
 
 
 def markdown(goals: Iterable[Goal]) -> str:

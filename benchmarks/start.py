@@ -33,7 +33,7 @@ before = set(sys.modules)
 import execsvc.cli.server, execsvc.app, uvloop
 ours = ("execsvc", "execsvc_client", "__editables__")
 names = [name for name in sys.modules if name not in before and not name.startswith("_")]
-names = [name for name in names if name.partition(".")[0] not in ours and sys.modules[name].__spec__ is not None]
+names = [name for name in names if name.partition(".")[0] not in ours and getattr(sys.modules[name], "__spec__", None)]
 print(json.dumps(names))
 """
 #: Imports those; a few parts of packages exist only once their package has set them up, and come with it.

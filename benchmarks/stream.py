@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -55,34 +56,39 @@ class Ticker:
             yield self._last
 
 
-def batches(count: int, size: int) -> list[v1.StreamLogsResponse]:
-    """A log of so many entries, as responses of so many each."""
-    message = "node n12 completed in 51 ms, attempt 1"
-    return [
-        v1.StreamLogsResponse(
-            entries=[entry(sequence + 1, message) for sequence in range(start, min(start + size, count))],
-            last_sequence=min(start + size, count),
-        )
-        for start in range(0, count, size)
-    ]
+def keep(responses: list[v1.StreamLogsResponse], path: Path) -> None:
+    """Write responses to a file, for ``--replay``."""
+    with path.open("wb") as file:
+        for response in responses:
+            data = response.SerializeToString()
+            file.write(len(data).to_bytes(4, "big") + data)
+
+
+def kept(path: Path) -> list[v1.StreamLogsResponse]:
+    """Read what ``keep`` wrote."""
+    data, at, found = path.read_bytes(), 0, []
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        found.append(v1.StreamLogsResponse.FromString(data[at + 4 : at + 4 + size]))
+        at += 4 + size
+    return found
 
 
 async def main() -> None:
     """Serve until stdin ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between entries")
-    parser.add_argument("--entries", type=int, default=0, help="stream a log of so many and end")
-    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--replay", type=Path, help="stream the responses kept in this file, and end")
     arguments = parser.parse_args()
     ticker = Ticker(arguments.pace)
-    kept = batches(arguments.entries, arguments.batch)
+    replayed = [] if arguments.replay is None else kept(arguments.replay)
 
     async def whole(request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[v1.StreamLogsResponse]:
-        for response in kept:
+        for response in replayed:
             yield response
 
     method = grpc.unary_stream_rpc_method_handler(
-        whole if kept else ticker.follow,
+        whole if replayed else ticker.follow,
         request_deserializer=v1.StreamLogsRequest.FromString,
         response_serializer=v1.StreamLogsResponse.SerializeToString,
     )
