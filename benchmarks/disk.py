@@ -20,7 +20,7 @@ OURS, SAVED = "execsvc, with its log", "LangGraph + AsyncSqliteSaver"
 
 def main(full: bool) -> None:
     """Run the same chains on both; the bytes do not depend on the machine."""
-    count = 1_000 if full else 100
+    count = 1_000 if full else 50
     bytes_each: dict[str, dict[int, float]] = {OURS: {}, SAVED: {}}
     with folder() as place:
         for length in LENGTHS:

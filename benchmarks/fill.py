@@ -13,8 +13,8 @@ STEP = 10_000
 def copies(database: Path, count: int, *, only: str = "%") -> None:
     """Add copies of the executions that are there, in turn, under the ids ``copy-0`` to ``copy-(count - 1)``.
 
-    Everything an execution owns is copied with it. Copies are older than the originals, each by a step of its own, so
-    that lists by time mean something.
+    Everything an execution owns is copied with it. Copies are older than all there is, each by a step more than the one
+    before, so that lists by time mean something.
 
     Args:
         only: copy executions with ids like this one, in SQL's way.
@@ -22,28 +22,23 @@ def copies(database: Path, count: int, *, only: str = "%") -> None:
     with sqlite3.connect(database) as db:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -200000")
-        pks = [pk for (pk,) in db.execute("SELECT pk FROM executions WHERE execution_id LIKE ? ORDER BY pk", (only,))]
-        (first,) = db.execute("SELECT max(pk) + 1 FROM executions").fetchone()
+        originals = db.execute(
+            "SELECT pk, create_time FROM executions WHERE execution_id LIKE ? ORDER BY pk", (only,)
+        ).fetchall()
+        (first, oldest) = db.execute("SELECT max(pk) + 1, min(create_time) FROM executions").fetchone()
         db.execute(
-            "CREATE TEMP TABLE copies (pk INTEGER PRIMARY KEY, original INTEGER NOT NULL, number INTEGER NOT NULL)"
+            "CREATE TEMP TABLE copies (pk INTEGER PRIMARY KEY, original INTEGER NOT NULL, number INTEGER NOT NULL,"
+            " shift INTEGER NOT NULL)"
         )
+        rows = ((number, *originals[number % len(originals)]) for number in range(count))
         db.executemany(
-            "INSERT INTO copies VALUES (?, ?, ?)",
-            ((first + number, pks[number % len(pks)], number) for number in range(count)),
+            "INSERT INTO copies VALUES (?, ?, ?, ?)",
+            ((first + number, pk, number, oldest - created - (number + 1) * STEP) for number, pk, created in rows),
         )
-        shift = f"- (c.number + 1) * {STEP}"
-        replaced = {
-            "pk": "c.pk",
-            "execution_id": "'copy-' || c.number",
-            "uid": "t.uid || '-copy-' || c.number",
-            **{name: f"t.{name} {shift}" for name in ("create_time", "start_time", "end_time")},
-        }
-        _copy(db, "executions", "t.pk", replaced)
+        named = {"pk": "c.pk", "execution_id": "'copy-' || c.number", "uid": "t.uid || '-copy-' || c.number"}
+        _copy(db, "executions", "t.pk", named)
         for table in ("execution_data", "node_runs", "log_entries", "control_requests", "execution_labels"):
-            owner = {"execution": "c.pk"}
-            if table == "execution_labels":
-                owner["create_time"] = f"t.create_time {shift}"
-            _copy(db, table, "t.execution", owner)
+            _copy(db, table, "t.execution", {"execution": "c.pk"})
     db.close()
 
 
@@ -74,7 +69,8 @@ def long_log(database: Path, execution_id: str, count: int) -> None:
 
 def _copy(db: sqlite3.Connection, table: str, owner: str, replaced: dict[str, str]) -> None:
     columns: Sequence[str] = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-    values = ", ".join(replaced.get(column, f"t.{column}") for column in columns)
+    moved = {column: f"t.{column} + c.shift" for column in columns if column.endswith("time")}
+    values = ", ".join((moved | replaced).get(column, f"t.{column}") for column in columns)
     # Ordered by the copies' own keys, as a server would have written them.
     db.execute(
         f"INSERT INTO {table} ({', '.join(columns)}) "

@@ -1,7 +1,7 @@
 """How late followers read what is appended, and how fast a finished log streams; against gRPC that does nothing else.
 
 An entry's time is when it was appended, the clock is the same machine's. All followers follow one execution, whose
-nodes end at a steady pace; the reference appends at the same pace.
+nodes end at a steady pace. The reference streams the same responses at the same pace.
 """
 
 from __future__ import annotations
@@ -35,20 +35,23 @@ OURS, BARE = "execsvc", "gRPC stream"
 
 def main(full: bool) -> None:
     """Measure both in turn."""
-    rounds, ticks, entries = (5, 100, 100_000) if full else (2, 20, 100_000)
+    rounds, ticks, entries = (5, 100, 100_000) if full else (2, 10, 100_000)
     late: dict[int, dict[str, list[dict[str, float]]]] = {}
     goals: list[Goal] = []
     rows: list[tuple[str, ...]] = []
     for followers in FOLLOWERS:
-        # A thousand followers keep a core busy at some ten entries a second, whoever serves them.
-        pace = 0.05 if followers <= 100 else 0.5
-        wanted = ticks if followers <= 100 else max(5, ticks // 5)
+        # A thousand followers keep a core busy at some entries a second, whoever serves them.
+        pace, wanted = (0.1, ticks) if followers <= 100 else (1.0, max(3, ticks // 5))
         found: dict[str, list[dict[str, float]]] = {OURS: [], BARE: []}
-        with server(max_concurrent=16) as served, stream("--pace", pace) as bare:
-            for _ in range(rounds):
-                for name, address in ((OURS, served.address), (BARE, bare)):
-                    options = ("--execute",) if name == OURS else ()
-                    found[name].append(run("logs", address, "follow", followers, wanted, pace, *options))
+        with server(max_concurrent=16) as served, folder() as place:
+            kept = place / "script"
+            run("logs", served.address, "follow", 1, wanted, pace, "--execute", "--keep", kept)
+            with stream(kept, "--paced") as bare:
+                for _ in range(rounds):
+                    ours = run("logs", served.address, "follow", followers, wanted, pace, "--execute")
+                    found[OURS].append(ours)
+                    each = int(ours["read"] / followers)
+                    found[BARE].append(run("logs", bare, "follow", followers, each, pace))
         late[followers] = found
         for name, measured in found.items():
             cells = [spread([one[key] for one in measured], digits=1) for key in ("p50", "p99")]
@@ -100,7 +103,7 @@ def finished(entries: int, rounds: int) -> dict[str, list[float]]:
         long_log(database, "long", entries)
         with server(max_concurrent=16, database=database) as served:
             run("logs", served.address, "read", 1, entries, 0, "--keep", place / "batches")
-            with stream("--replay", place / "batches") as bare:
+            with stream(place / "batches") as bare:
                 for _ in range(rounds):
                     rates[OURS].append(run("logs", served.address, "read", 1, entries, 0)["per_second"])
                     rates[BARE].append(run("logs", bare, "read", 1, entries, 0)["per_second"])
@@ -130,9 +133,17 @@ def chain(length: int, pace: float) -> dict[str, Any]:
     return {"nodes": nodes, "edges": edges}
 
 
-async def follow(address: str, followers: int, ticks: int, pace: float, execute: bool) -> dict[str, float]:
-    """Follow with so many streams; answers percentiles of milliseconds from the append to the read."""
+async def follow(
+    address: str, followers: int, size: int, pace: float, execute: bool, path: Path | None
+) -> dict[str, float]:
+    """Follow with so many streams; answers percentiles of milliseconds from the append to the read.
+
+    Args:
+        size: nodes of the execution that is followed; without ``execute`` entries that each follower reads.
+        path: where to keep what the first follower read.
+    """
     late: list[float] = []
+    kept: list[v1.StreamLogsResponse] = []
     execution_id = uuid.uuid4().hex
     begin = math.inf
     standing = asyncio.Semaphore(0)
@@ -140,13 +151,16 @@ async def follow(address: str, followers: int, ticks: int, pace: float, execute:
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(address, options) for _ in range(-(-followers // 100))]
 
-    async def follower(channel: Any) -> None:
+    async def follower(number: int) -> None:
+        channel = channels[number % len(channels)]
         stub: Any = v1.ExecutionServiceStub(channel)
         seen = 0
         stood = False
         request = v1.StreamLogsRequest(execution_id=execution_id, follow=True)
         async for response in stub.StreamLogs(request):
             now = time.time_ns()
+            if number == 0 and stood:
+                kept.append(response)
             for entry in response.entries:
                 appended = entry.time.ToNanoseconds()
                 # What was there before all followers stood waited for them, not for the server.
@@ -156,7 +170,7 @@ async def follow(address: str, followers: int, ticks: int, pace: float, execute:
             if not stood:
                 stood = True
                 standing.release()
-            if not execute and seen >= ticks:
+            if not execute and seen >= size:
                 return
 
     async with contextlib.AsyncExitStack() as stack:
@@ -165,15 +179,17 @@ async def follow(address: str, followers: int, ticks: int, pace: float, execute:
         if execute:
             client = await stack.enter_async_context(AsyncExecutionClient(address))
             # The first node takes as long as it takes the followers to come.
-            plan = chain(ticks + 1, pace)
-            plan["nodes"][0]["config"] = plan["nodes"][0]["config"] | {"parameters": {"delay": 1.0 + 0.004 * followers}}
+            plan = chain(size + 1, pace)
+            plan["nodes"][0]["config"] = plan["nodes"][0]["config"] | {"parameters": {"delay": 0.5 + 0.003 * followers}}
             await client.execute(plan, {}, execution_id=execution_id)
-        tasks = [asyncio.create_task(follower(channels[number % len(channels)])) for number in range(followers)]
+        tasks = [asyncio.create_task(follower(number)) for number in range(followers)]
         for _ in range(followers):
             await standing.acquire()
         begin = time.time_ns()
         await asyncio.gather(*tasks)
     assert late
+    if path is not None:
+        keep(kept, path)
     return {"p50": percentile(late, 50), "p99": percentile(late, 99), "read": len(late)}
 
 
@@ -214,7 +230,8 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     if given.action == "follow":
-        print(json.dumps(asyncio.run(follow(given.address, given.followers, given.size, given.pace, given.execute))))
+        sizes = given.followers, given.size, given.pace
+        print(json.dumps(asyncio.run(follow(given.address, *sizes, given.execute, given.keep))))
     elif given.action == "execute":
         print(json.dumps(asyncio.run(execute(given.address, given.size))))
     else:

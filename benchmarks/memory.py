@@ -20,7 +20,7 @@ LONG = 600.0
 
 def main(full: bool) -> None:
     """Measure what is there before and after."""
-    flying, paused, ended, step = (5_000, 5_000, 1_000_000, 100_000) if full else (1_000, 500, 4_000, 1_000)
+    flying, paused, ended, step = (5_000, 5_000, 1_000_000, 100_000) if full else (1_000, 500, 3_000, 1_000)
     with folder() as place:
         in_flight = _flying(place, flying)
         resting = _paused(place, paused)

@@ -15,7 +15,7 @@ DBOS_ONE = "DBOS (SQLite), 1 step"
 
 def main(full: bool) -> None:
     """Measure in turn; every peer begins each round with a new database, which is the best it can have."""
-    rounds, ours, theirs, in_flight = (5, 6_000, 600, 64) if full else (2, 1_000, 120, 64)
+    rounds, ours, theirs, in_flight = (5, 6_000, 600, 64) if full else (2, 800, 128, 64)
     rates: dict[str, list[float]] = {OURS: [], SAVED: [], SYNC: [], DBOS: [], DBOS_ONE: []}
     with server(max_concurrent=in_flight) as served, folder() as databases:
         run("load", served.address, in_flight * 4, in_flight)

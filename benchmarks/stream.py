@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +22,30 @@ from execsvc_client import v1
 METHOD = "StreamLogs"
 
 
-def entry(sequence: int, message: str) -> v1.LogEntry:
-    """An entry as a node's end gives it, appended now."""
-    found = v1.LogEntry(sequence=sequence, level=v1.LOG_LEVEL_INFO, node_id="n12", attempt=1, message=message)
-    found.time.FromNanoseconds(time.time_ns())
-    found.metadata.update({"duration_ms": 51})
-    return found
+class Player:
+    """Appends what a log once gained, at the pace it did, over and over; and wakes all who follow."""
 
-
-class Ticker:
-    """Appends an entry at each tick, and wakes all who follow."""
-
-    def __init__(self, pace: float) -> None:
-        self._pace = pace
+    def __init__(self, script: list[v1.StreamLogsResponse]) -> None:
+        self._script = [response for response in script if response.entries]
         self._last: v1.StreamLogsResponse | None = None
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Tick for ever."""
-        sequence = 0
+        """Play for ever."""
+        times = [response.entries[-1].time.ToNanoseconds() / 1e9 for response in self._script]
+        # A second between the end and the next beginning.
+        waits = [1.0, *(after - before for before, after in pairwise(times))]
         while True:
-            await asyncio.sleep(self._pace)
-            sequence += 1
-            message = "node n12 completed in 51 ms, attempt 1"
-            self._last = v1.StreamLogsResponse(entries=[entry(sequence, message)], last_sequence=sequence)
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+            for wait, response in zip(waits, self._script, strict=True):
+                await asyncio.sleep(max(0.0, wait))
+                appended = v1.StreamLogsResponse()
+                appended.CopyFrom(response)
+                now = time.time_ns()
+                for entry in appended.entries:
+                    entry.time.FromNanoseconds(now)
+                self._last = appended
+                changed, self._changed = self._changed, asyncio.Event()
+                changed.set()
 
     async def follow(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[v1.StreamLogsResponse]:
         """Stream what is appended from now on."""
@@ -57,7 +56,7 @@ class Ticker:
 
 
 def keep(responses: list[v1.StreamLogsResponse], path: Path) -> None:
-    """Write responses to a file, for ``--replay``."""
+    """Write responses to a file, to be streamed again."""
     with path.open("wb") as file:
         for response in responses:
             data = response.SerializeToString()
@@ -77,18 +76,18 @@ def kept(path: Path) -> list[v1.StreamLogsResponse]:
 async def main() -> None:
     """Serve until stdin ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pace", type=float, default=1.0, help="seconds between entries")
-    parser.add_argument("--replay", type=Path, help="stream the responses kept in this file, and end")
+    parser.add_argument("kept", type=Path, help="responses to stream")
+    parser.add_argument("--paced", action="store_true", help="at the pace they were appended, for ever")
     arguments = parser.parse_args()
-    ticker = Ticker(arguments.pace)
-    replayed = [] if arguments.replay is None else kept(arguments.replay)
+    replayed = kept(arguments.kept)
+    player = Player(replayed)
 
     async def whole(request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[v1.StreamLogsResponse]:
         for response in replayed:
             yield response
 
     method = grpc.unary_stream_rpc_method_handler(
-        whole if replayed else ticker.follow,
+        player.follow if arguments.paced else whole,
         request_deserializer=v1.StreamLogsRequest.FromString,
         response_serializer=v1.StreamLogsResponse.SerializeToString,
     )
@@ -100,9 +99,9 @@ async def main() -> None:
     server.add_insecure_port(address)
     await server.start()
     print(address, flush=True)
-    ticking = asyncio.create_task(ticker.run())
+    playing = asyncio.create_task(player.run())
     await asyncio.to_thread(sys.stdin.read)
-    ticking.cancel()
+    playing.cancel()
     await server.stop(0)
 
 

@@ -13,7 +13,7 @@ BARE = "StateGraph in memory"
 
 def main(full: bool) -> None:
     """Measure in turn, so that a change of the machine's speed touches both."""
-    rounds, count = (7, 6_000) if full else (3, 800)
+    rounds, count = (7, 6_000) if full else (3, 600)
     figures: dict[str, dict[str, dict[str, list[float]]]] = {}
     rows: list[tuple[str, ...]] = []
     goals: list[Goal] = []
