@@ -1,7 +1,8 @@
 """What a node costs in plans of 5 to 5,000 nodes: chains and fan-outs of effects, chains of pure nodes.
 
 The server's processor time, since a chain that runs alone waits for the disk at each of its effects, which says
-nothing about the server. How long it took is shown beside it.
+nothing about the server; how long it took is shown beside it. What an execution costs by itself is taken off first:
+else large plans would look cheap because small ones share that among few nodes.
 """
 
 from __future__ import annotations
@@ -23,54 +24,64 @@ from execsvc_client import to_definition, v1
 
 SIZES = (5, 50, 500, 5_000)
 SHAPES = ("effects in a chain", "effects side by side", "pure nodes in a chain")
-#: One effect and nothing else, to set a fan-out of 1,000 against.
-ONE, WIDE = "1,000 times one effect", "1,000 effects side by side"
+#: An execution of nothing but an output, whose cost is taken off the others'.
+EMPTY: tuple[str, int] = (SHAPES[2], 1)
+#: One effect, to set a fan-out of 1,000 against; both with an output behind.
+ONE: tuple[str, int] = (SHAPES[1], 2)
+WIDE: tuple[str, int] = (SHAPES[1], 1_001)
 
 
 def main(full: bool) -> None:
-    """Measure every size in turn; each round runs the same number of nodes of each."""
+    """Measure every size in turn; each round runs about the same number of nodes of each."""
     rounds, nodes, in_flight = (5, 5_000, 8) if full else (2, 1_000, 8)
-    cpu: dict[str, list[float]] = {}
-    elapsed: dict[str, list[float]] = {}
+    #: Microseconds an execution: of the server's processor, and elapsed.
+    processor: dict[tuple[str, int], list[float]] = {}
+    elapsed: dict[tuple[str, int], list[float]] = {}
 
-    def measured(served: Server, name: str, shape: str, size: int, count: int, at_once: int) -> None:
+    def measured(served: Server, shape: str, size: int, count: int, at_once: int) -> None:
         before = served.cpu()
         took = run("nodes", served.address, shape, size, count, at_once)["seconds"]
-        # The output is nobody's question.
-        measured_nodes = (size - 1) * count
-        cpu.setdefault(name, []).append(1e6 * (served.cpu() - before) / measured_nodes)
-        elapsed.setdefault(name, []).append(1e6 * took / measured_nodes)
+        processor.setdefault((shape, size), []).append(1e6 * (served.cpu() - before) / count)
+        elapsed.setdefault((shape, size), []).append(1e6 * took / count)
 
     with server(max_concurrent=64) as served:
         run("nodes", served.address, SHAPES[0], 5, 100, in_flight)
         for number in range(rounds):
+            measured(served, *EMPTY, nodes // 2, in_flight)
             for shape in SHAPES:
                 # The longest chain takes as long as all others together: once, where it has to be quick.
                 for size in SIZES if full or number == 0 else SIZES[:-1]:
                     count = max(1, (5 * nodes if shape == SHAPES[2] else nodes) // size)
-                    measured(served, f"{shape}: {size:,}", shape, size, count, in_flight)
-            measured(served, ONE, SHAPES[1], 2, 1_000, 64)
-            measured(served, WIDE, SHAPES[1], 1_001, 1, 1)
+                    measured(served, shape, size, count, in_flight)
+            measured(served, *ONE, nodes, in_flight)
+            measured(served, *WIDE, 1, 1)
+    own = median(processor[EMPTY])
+    each = {
+        (shape, size): [(value - own) / (size - 1) for value in values]
+        for (shape, size), values in processor.items()
+        if size > 1
+    }
+    rows = [("an execution of its output alone", "", spread(processor[EMPTY]), spread(elapsed[EMPTY]), "")]
     goals = []
-    rows = []
-    for name, values in cpu.items():
-        shape = name.partition(":")[0]
-        base = ONE if name in (ONE, WIDE) else f"{shape}: 5"
-        ratio = median(values) / median(cpu[base])
-        rows.append((name, spread(values), spread(elapsed[name]), f"{ratio:.2f}"))
-        if name != base:
-            reference, limit = ("one effect, 1,000 times", 1.2) if name == WIDE else ("in a plan of 5", 1.3)
-            goals.append(
-                Goal(
-                    question=f"cost of a node: {name}", reference=reference, measured=ratio, limit=limit, at_least=False
-                )
-            )
+    for (shape, size), values in each.items():
+        base = ONE if (shape, size) == WIDE else (shape, SIZES[0])
+        ratio = median(values) / median(each[base])
+        took = [value / (size - 1) for value in elapsed[shape, size]]
+        rows.append((shape, f"{size:,}", spread(values), spread(took), f"{ratio:.2f}"))
+        if (shape, size) in (base, ONE):
+            continue
+        reference, limit = ("in a plan of one", 1.2) if base == ONE else (f"in a plan of {SIZES[0]}", 1.3)
+        question = f"cost of a node, {size:,} nodes, {shape}"
+        goals.append(Goal(question=question, reference=reference, measured=ratio, limit=limit, at_least=False))
     report(
         "nodes",
         "Cost of a node, µs: median (least to most)",
-        ("plan", "server's processor", "elapsed", "processor, to 5 nodes"),
+        ("plan", "nodes", "server's processor", "elapsed", "processor, to the least"),
         rows,
-        {"processor_us": cpu, "elapsed_us": elapsed},
+        {
+            "processor_us": {f"{shape}: {size}": values for (shape, size), values in processor.items()},
+            "elapsed_us": {f"{shape}: {size}": values for (shape, size), values in elapsed.items()},
+        },
         goals,
         full=full,
     )
