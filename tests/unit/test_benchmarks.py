@@ -5,14 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import disk, logs, report
 from benchmarks.__main__ import NAMES
 from benchmarks.figures import median, percentile, ratios, spread
 from benchmarks.makespan import Dag, shapes
+from benchmarks.nodes import SHAPES, plan
 from benchmarks.report import Goal, kept_goals, markdown
+from benchmarks.shape import DEFINITION
+from benchmarks.stream import keep, kept
+from execsvc.definition import parse_definition
+from execsvc_client import v1
 from tests.support.processes import ROOT
 
 
@@ -98,3 +104,26 @@ def test_a_shape_is_a_graph_without_cycles_and_the_same_each_time(name: str) -> 
 def test_each_benchmark_has_a_module_and_its_place_in_the_docs(name: str) -> None:
     assert importlib.util.find_spec(f"benchmarks.{name}") is not None
     assert f"`{name}`" in (ROOT / "docs" / "performance.md").read_text()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [1, 2, 5, 50])
+def test_a_plan_has_as_many_nodes_as_it_says_all_of_one_kind_but_the_output(shape: str, size: int) -> None:
+    definition = parse_definition(plan(shape, size))
+    kinds = {node.type for node in definition.nodes}
+    assert len(definition.nodes) == size
+    assert len(kinds) == (1 if size == 1 else 2)
+
+
+@pytest.mark.parametrize("document", [DEFINITION, disk.chain(5), logs.chain(3, 0.1), logs.chain(1, 0)])
+def test_what_is_measured_is_a_valid_workflow(document: dict[str, Any]) -> None:
+    assert parse_definition(document).nodes
+
+
+def test_kept_responses_are_read_as_they_were(tmp_path: Path) -> None:
+    responses = [
+        v1.StreamLogsResponse(entries=[v1.LogEntry(sequence=sequence, message="m" * sequence)], last_sequence=sequence)
+        for sequence in (1, 300)
+    ]
+    keep(responses, tmp_path / "kept")
+    assert kept(tmp_path / "kept") == responses
