@@ -31,8 +31,13 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor it has used."""
-        times = psutil.Process(self.process.pid).cpu_times()
-        return times.user + times.system
+        return processor_of(self.process.pid)
+
+
+def processor_of(process: int) -> float:
+    """Seconds of processor that a process has used."""
+    times = psutil.Process(process).cpu_times()
+    return times.user + times.system
 
 
 @contextlib.contextmanager
