@@ -78,7 +78,7 @@ def main(full: bool) -> None:
         goals.append(Goal(question=question, reference=reference, measured=ratio, limit=limit, at_least=False))
     longest = (SHAPES[2], SIZES[-1])
     checked = [value / longest[1] for value in first[longest][:1]]
-    rows.append(("first check of a definition, a node", f"{longest[1]:,}", spread(checked), "", ""))
+    rows.append(("first check of a definition", f"{longest[1]:,}", spread(checked), "", ""))
     report(
         "nodes",
         "Cost of a node, µs: median (least to most)",
