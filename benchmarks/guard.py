@@ -33,7 +33,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("address")
     parser.add_argument("--enough", type=float, default=0.5)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--in-flight", type=int, default=32)
     given = parser.parse_args()
     print(json.dumps(asyncio.run(measure(given.address, given.enough, given.count, given.in_flight))))
