@@ -21,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full chaos fuzz nightly lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,8 +74,11 @@ reference: $(VENV)/ready-dev  ## Write docs/configuration.md and the snapshots o
 	$(BIN)/python -m tools.configuration_reference
 	EXECSVC_SNAPSHOTS=write $(BIN)/python -m pytest -q tests/unit/cli/test_help.py
 
-bench: $(VENV)/ready-bench  ## Run the benchmarks
+bench: $(VENV)/ready-bench  ## Run the benchmarks, in some minutes
 	$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/ready-bench  ## Run them in the sizes that docs/performance.md speaks of, in hours
+	$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
 	$(BIN)/python -m tests.chaos.rounds --rounds $(ROUNDS)

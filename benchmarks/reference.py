@@ -1,4 +1,4 @@
-"""Bare LangGraph: the benchmark's shape as a StateGraph, in memory, nothing kept; run as a process of its own."""
+"""LangGraph itself: the benchmark's shape as a StateGraph, in memory or with its SQLite saver; a process of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import time
+import uuid
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -26,8 +27,8 @@ class State(TypedDict, total=False):
     output: dict[str, Any]
 
 
-def graph() -> Any:
-    """Compile the graph."""
+def graph(saver: Any = None) -> Any:
+    """Compile the graph; with a checkpointer, if there is one."""
     model = EchoChatModel()
 
     async def fill(state: State) -> State:
@@ -55,28 +56,50 @@ def graph() -> Any:
         builder.add_edge(previous, name)
         previous = name
     builder.add_edge(previous, END)
-    return builder.compile()
+    return builder.compile(checkpointer=saver)
 
 
-async def measure(count: int, in_flight: int) -> float:
-    """Run ``count`` of them with so many at once; answers runs a second."""
-    compiled = graph()
+async def measure(count: int, in_flight: int, compiled: Any = None, **options: Any) -> dict[str, float]:
+    """Run ``count`` of them with so many at once; answers runs a second, and seconds of processor for each.
+
+    Args:
+        options: for ``ainvoke``.
+    """
+    compiled = compiled or graph()
+    run = uuid.uuid4().hex[:8]
     numbers = iter(range(count))
 
     async def worker() -> None:
         for index in numbers:
-            result = await compiled.ainvoke(given(index))
+            config = {"configurable": {"thread_id": f"{run}-{index}"}}
+            result = await compiled.ainvoke(given(index), config, **options)
             assert result["output"] == expected(index), result
 
-    await compiled.ainvoke(given(0))
-    started = time.perf_counter()
+    await compiled.ainvoke(given(0), {"configurable": {"thread_id": run}}, **options)
+    started, processor = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return count / (time.perf_counter() - started)
+    elapsed, processor = time.perf_counter() - started, time.process_time() - processor
+    return {"per_second": count / elapsed, "processor": processor / count}
+
+
+async def measure_saved(count: int, in_flight: int, database: str, durability: str) -> dict[str, float]:
+    """The same with every step kept in SQLite by LangGraph's own saver, set up as its documentation has it."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    async with AsyncSqliteSaver.from_conn_string(database) as saver:
+        return await measure(count, in_flight, graph(saver), durability=durability)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int)
     parser.add_argument("in_flight", type=int)
-    arguments = parser.parse_args()
-    print(json.dumps({"per_second": asyncio.run(measure(arguments.count, arguments.in_flight))}))
+    parser.add_argument("--saved", metavar="DATABASE")
+    parser.add_argument("--durability", default="async")
+    given_arguments = parser.parse_args()
+    sizes = given_arguments.count, given_arguments.in_flight
+    if given_arguments.saved:
+        found = asyncio.run(measure_saved(*sizes, given_arguments.saved, given_arguments.durability))
+    else:
+        found = asyncio.run(measure(*sizes))
+    print(json.dumps(found))

@@ -20,6 +20,9 @@ DEFINITION: Final[dict[str, Any]] = {
     ],
 }
 
+#: What each node of a long chain answers, some hundred characters as a short answer of a model has.
+ANSWER: Final = "Thank you for your ticket about {word}. Our on-call team answers within 15 minutes, day and night."
+
 
 def given(index: int) -> dict[str, Any]:
     """Input of the execution with this number."""
