@@ -224,6 +224,7 @@ def _plan(canonical: bytes, nodes: Sequence[RawNode], configs: Sequence[Any], gr
                 effect=node.type.effect,
                 incoming=links(graph.incoming[number]),
                 outgoing=links(graph.outgoing[number]),
+                predecessors=tuple(nodes[source].id for source, _ in graph.incoming[number]),
                 retry=node.retry,
                 timeout=node.timeout,
                 on_error=node.on_error,

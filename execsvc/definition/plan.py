@@ -114,6 +114,8 @@ class PlanNode:
     effect: bool
     incoming: tuple[Link, ...]
     outgoing: tuple[Link, ...]
+    #: Ids of the nodes whose edges lead here, in the order of the definition.
+    predecessors: tuple[str, ...]
     retry: RetryPolicy | None
     #: Longest one attempt may take, microseconds; None: no limit.
     timeout: int | None

@@ -199,8 +199,8 @@ class Journal:
             )
             write = self._store.update(change)
             try:
-                # Shielded: who gives up waiting must not leave open whether it was written.
-                return (await asyncio.shield(write)).status
+                # Who gives up waiting takes nothing back: see ``Store.update``.
+                return (await write).status
             except StorageUnavailable:
                 self._put_back(number, nodes, entries)
                 await asyncio.sleep(delay)

@@ -246,8 +246,6 @@ class ExecutionRun:
     # Nodes
 
     def _context(self, node: PlanNode, attempt: int) -> NodeContext:
-        nodes = self._plan.nodes
-
         def log(level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
             self._recorder.log(node, attempt, level, message, metadata)
 
@@ -263,7 +261,7 @@ class ExecutionRun:
             scope=self._scope,
             log=log,
             emit_token=emit_token,
-            predecessors=tuple(nodes[link.node].id for link in node.incoming),
+            predecessors=node.predecessors,
         )
 
     def _run_pure(self, node: PlanNode) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -147,7 +146,7 @@ class Executions:
         keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(item.concurrency_key)
         self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
         try:
-            created = await asyncio.shield(creating)
+            created = await creating
         except Exception:
             self._queue.withdraw(uid)
             raise

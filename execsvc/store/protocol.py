@@ -218,7 +218,7 @@ class Store(Protocol):
         ...
 
     def update(self, change: UpdateExecution) -> asyncio.Future[Updated]:
-        """Carry out a change; the future is done once it is on disk.
+        """Carry out a change; the future is done once it is on disk. Cancelling the future takes nothing back.
 
         Raises:
             ExecutionNotFound: there is none, or another one, under this id.

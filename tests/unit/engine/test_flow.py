@@ -32,6 +32,7 @@ def plan(size: int, edges: Edges) -> Plan:
             config=OutputConfig(expression=None),
             effect=False,
             incoming=tuple(incoming[i]),
+            predecessors=(),
             outgoing=tuple(outgoing[i]),
             retry=None,
             timeout=None,
