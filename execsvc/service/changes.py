@@ -17,7 +17,7 @@ from execsvc.store import Commit
 RECENT_ENTRIES: Final = 1_000
 RECENT_BYTES: Final = 1024 * 1024
 #: Executions whose beginning is kept before anybody follows them, since most of those who do begin at once; and how
-#: long a log is kept so, in entries and in bytes of their messages.
+#: much of each, in entries of its log and in bytes of them and of its nodes' results.
 YOUNG: Final = 1024
 YOUNG_ENTRIES: Final = 64
 YOUNG_BYTES: Final = 16 * 1024
@@ -82,7 +82,7 @@ class Subscriber:
 
 
 class Watch:
-    """What is known of one execution while somebody follows it, or may soon; shared by all its followers."""
+    """What is known of one execution while somebody follows it; shared by all its followers."""
 
     def __init__(self) -> None:
         self.status: ExecutionStatus | None = None
@@ -166,14 +166,25 @@ class Watch:
             self._raw.clear()
         return self._recent
 
-    @property
-    def small(self) -> bool:
-        """Whether it may be kept while nobody follows."""
-        return len(self._recent) + len(self._raw) <= YOUNG_ENTRIES and self._bytes <= YOUNG_BYTES
-
 
 def _size(entry: NewLogEntry) -> int:
     return len(entry.message) + entry.metadata_size
+
+
+class _Young:
+    """What commits have told of an execution since it began."""
+
+    __slots__ = ("bytes", "commits")
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.bytes = 0
+
+    def add(self, commit: Commit) -> bool:
+        """Keep a commit; answers whether all of it is still short enough to be kept."""
+        self.commits.append(commit)
+        self.bytes += sum(map(_size, commit.entries)) + sum(len(run.output or b"") for run in commit.nodes)
+        return commit.status.last_sequence <= YOUNG_ENTRIES and self.bytes <= YOUNG_BYTES
 
 
 class Changes:
@@ -181,31 +192,25 @@ class Changes:
 
     def __init__(self) -> None:
         self._watched: dict[tuple[str, str], Watch] = {}
-        #: Those of them that are kept although nobody follows, oldest first.
-        self._young: OrderedDict[tuple[str, str], None] = OrderedDict()
+        #: Executions that somebody may soon follow, oldest first.
+        self._young: OrderedDict[tuple[str, str], _Young] = OrderedDict()
         self._closed = False
 
     def publish(self, commit: Commit) -> None:
         """Wake the subscribers of an execution; a ``Listener`` of the store."""
-        key = (commit.namespace, commit.status.execution_id)
+        status = commit.status
+        key = (commit.namespace, status.execution_id)
         watch = self._watched.get(key)
-        if watch is None:
-            if not commit.entries or commit.status.last_sequence != len(commit.entries):
-                # Its beginning is not known here.
-                return
-            watch = self._watched[key] = Watch()
-            self._young[key] = None
+        if watch is not None:
+            watch.publish(commit)
+        young = self._young.get(key)
+        if commit.entries and status.last_sequence == len(commit.entries):
+            # It begins, perhaps anew under an id that was used before.
+            young = self._young[key] = _Young()
             if len(self._young) > YOUNG:
-                self._age(next(iter(self._young)))
-        watch.publish(commit)
-        if not watch.small and key in self._young:
-            self._age(key)
-
-    def _age(self, key: tuple[str, str]) -> None:
-        """Keep an execution no longer than somebody follows it."""
-        del self._young[key]
-        if not self._watched[key].subscribers:
-            del self._watched[key]
+                self._young.popitem(last=False)
+        if young is not None and (commit.deleted or not young.add(commit)):
+            del self._young[key]
 
     def token(self, namespace: str, execution_id: str, node_id: str, attempt: int, text: str) -> None:
         """Hand a piece of an answer to the subscribers of an execution; a ``TokenListener`` of the engine."""
@@ -238,14 +243,19 @@ class Changes:
     ) -> Iterator[tuple[Watch, Subscriber]]:
         """Subscribe for as long as the context lasts. Subscribe first and read then, to miss nothing."""
         key = (namespace, execution_id)
-        watch = self._watched.setdefault(key, Watch())
+        watch = self._watched.get(key)
+        if watch is None:
+            watch = self._watched[key] = Watch()
+            young = self._young.get(key)
+            for commit in () if young is None else young.commits:
+                watch.publish(commit)
         subscriber = Subscriber(tokens=tokens)
         watch.subscribers.add(subscriber)
         try:
             yield watch, subscriber
         finally:
             watch.left(subscriber)
-            if not watch.subscribers and key not in self._young:
+            if not watch.subscribers:
                 del self._watched[key]
 
 

@@ -199,7 +199,8 @@ def test_of_executions_that_nobody_follows_only_the_youngest_are_kept() -> None:
         assert messages_after(changes, 0, "e1") is None
         assert messages_after(changes, 0, f"e{YOUNG + 1}") == ["one"]
         assert followed.after(0) is not None, "somebody follows it"
-    assert len(changes._watched) == YOUNG
+    assert not changes._watched
+    assert len(changes._young) == YOUNG
 
 
 def test_a_long_log_is_kept_only_while_somebody_follows() -> None:
