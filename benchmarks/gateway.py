@@ -89,8 +89,8 @@ async def _measure(target: str, address: str, count: int, rounds: int) -> dict[s
 def main(full: bool) -> None:
     """Measure one call at a time; the HTTP client's own cost is in the figures."""
     count, rounds = (1_000, 7) if full else (200, 3)
-    with server(max_concurrent=64) as target, _gateway(target) as address:
-        figures = asyncio.run(_measure(target, address, count, rounds))
+    with server(max_concurrent=64) as running, _gateway(running.address) as address:
+        figures = asyncio.run(_measure(running.address, address, count, rounds))
     rows = []
     for name, ways in figures.items():
         grpc, http = (statistics.median(ways[way]) for way in ("gRPC", "HTTP"))
