@@ -19,6 +19,7 @@ from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
+from execsvc.store.sqlite.patience import Patience
 from execsvc.store.sqlite.rows import NODE_COLUMNS, STATUS_COLUMNS, entry_of, error_of, node_of, status_of
 
 _T = TypeVar("_T")
@@ -71,6 +72,9 @@ class Reader:
         self._connections: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="execsvc-reader")
         self._inline = self._connect()
+        #: Reads handed to threads and not answered yet. Changed on the loop alone.
+        self._reading = 0
+        self._patience = Patience(lambda: self._reading)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
@@ -94,15 +98,21 @@ class Reader:
                 return read(db)
             finally:
                 db.execute("COMMIT")
+                self._patience.stepped()
 
+        loop = asyncio.get_running_loop()
         try:
-            reading = asyncio.get_running_loop().run_in_executor(self._pool, call)
+            reading = loop.run_in_executor(self._pool, call)
         except RuntimeError as error:
             raise StorageUnavailable("the database is closed") from error
+        self._reading += 1
+        self._patience.watch(loop)
         try:
             return await reading
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        finally:
+            self._reading -= 1
 
     def _failed(self, error: sqlite3.Error) -> StorageUnavailable:
         failure = StorageUnavailable(f"the database cannot be read: {error}")

@@ -16,6 +16,7 @@ from execsvc.model import ExecutionStatus
 from execsvc.store.observer import StoreObserver, batch_done
 from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
 from execsvc.store.sqlite.batch import Batch, Change, Outcome, weight
+from execsvc.store.sqlite.patience import Patience
 
 #: Changes in one transaction at most, so that a backlog does not make the first of them wait for all.
 MAX_BATCH: Final = 512
@@ -64,6 +65,7 @@ class Writer:
         (self._next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
         #: Changes handed in and not answered yet. Changed on the loop alone.
         self.backlog = 0
+        self._patience = Patience(lambda: self.backlog)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="execsvc-writer", daemon=True)
         self._thread.start()
@@ -80,6 +82,7 @@ class Writer:
         else:
             self.backlog += 1
             self._queue.put(_Waiting(change, future, perf_counter()))
+            self._patience.watch(self._loop)
         return future
 
     async def close(self) -> None:
@@ -110,6 +113,7 @@ class Writer:
             started = perf_counter()
             changed = self._commit(batch)
             duration = perf_counter() - started
+            self._patience.stepped()
             try:
                 self._loop.call_soon_threadsafe(self._deliver, batch, changed, duration)
             except RuntimeError:
