@@ -23,9 +23,12 @@ class Recorded(threading.Event):
 
 async def test_nothing_is_looked_after_once_nothing_is_under_way() -> None:
     guard = Patience(lambda: False)
-    guard.watch(asyncio.get_running_loop())
-    while guard._timer is not None:
-        await asyncio.sleep(0.001)
+    loop = asyncio.get_running_loop()
+    guard.watch(loop)
+    assert guard._timer is not None
+    guard._timer.cancel()
+    guard._look(loop, guard._steps, patience.PATIENCE)
+    assert guard._timer is None
 
 
 async def test_it_stands_still_where_nothing_gets_done_and_ever_more_seldom() -> None:
