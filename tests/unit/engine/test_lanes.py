@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 from langgraph.config import get_config, get_stream_writer
+from langgraph.func import task as langgraph_task
 
 from execsvc.engine import lanes as lanes_module
 from execsvc.engine.lanes import EFFECTS_PER_LANE, Lanes
@@ -267,6 +268,18 @@ async def test_langgraph_is_around_the_work(lanes: Lanes) -> None:
     (has_config, first), (_, second) = await asyncio.gather(lanes.run(look), lanes.run(look))
     assert has_config
     assert first is not second is not asyncio.current_task()
+
+
+@langgraph_task
+async def _one_more(number: int) -> int:
+    return number + 1
+
+
+async def test_tasks_of_langgraph_run_inside_a_work(lanes: Lanes) -> None:
+    async def work(number: int) -> int:
+        return await _one_more(number)
+
+    assert await asyncio.gather(*[lanes.run(partial(work, i)) for i in range(5)]) == [1, 2, 3, 4, 5]
 
 
 async def test_works_do_not_see_each_others_context(lanes: Lanes) -> None:
