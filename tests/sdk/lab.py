@@ -5,6 +5,7 @@ It prints its base URL and serves until SIGTERM or Ctrl-C. ``clients/scenarios/R
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -51,13 +52,24 @@ class Lab:
         """Where the server that all scenarios share listens."""
         return self._servers[self._shared].target
 
+    def names(self) -> list[str]:
+        """The scenarios it serves."""
+        return [one["name"] for one in self._scenarios()["scenarios"]]
+
+    def _scenarios(self) -> dict[str, Any]:
+        # Read anew each time: whoever works on a scenario need not start the lab again.
+        found = load()
+        names = {one["name"] for one in found.scenarios}
+        if unknown := self._only - names:
+            raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
+        scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
+        return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """Answer one request."""
         match method, path.strip("/").split("/"):
             case "GET", ["scenarios"]:
-                found = load()
-                scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
-                return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+                return self._scenarios()
             case "POST", ["servers"]:
                 name = self._start(body)
                 return {"id": name, "target": self._servers[name].target}
@@ -151,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, answer: Any) -> None:
         content = json.dumps(answer).encode()
+        with contextlib.suppress(ConnectionError):
+            self._write(status, content)
+
+    def _write(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
