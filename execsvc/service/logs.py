@@ -9,7 +9,7 @@ from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
 from execsvc.model import ExecutionStatus, LogColumns, LogEntry
-from execsvc.service.changes import Changes, Watch, changed_within
+from execsvc.service.changes import Changes, Watch
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
@@ -121,7 +121,7 @@ class Logs:
                     return
                 if cursor < status.last_sequence:
                     continue
-                while not await changed_within(max(0.0, told + self._heartbeat - loop.time()), changed):
+                while not await changed.within(told + self._heartbeat - loop.time()):
                     told = loop.time()
                     yield LogPart(uid=uid, columns=LogColumns(), last_sequence=cursor)
                 if self._changes.closed:
