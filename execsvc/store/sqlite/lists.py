@@ -12,7 +12,7 @@ from execsvc.errors import WorkflowNotFound
 from execsvc.model import Execution, StoredWorkflow
 from execsvc.model.filters import All, AnyOf, Comparison, Condition, Field, Not, Operator, Order, OrderField
 from execsvc.store.protocol import Listed
-from execsvc.store.sqlite.rows import STATUS_COLUMNS, error_of, status_of
+from execsvc.store.rows import STATUS_COLUMNS, error_of, status_of
 
 _COLUMNS: Final = ", ".join(f"e.{column}" for column in STATUS_COLUMNS.split(", ")) + (
     ", e.pk, e.definition_digest, e.labels, e.priority, e.timeout, e.concurrency_key, e.retry, e.error"
