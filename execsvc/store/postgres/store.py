@@ -47,6 +47,7 @@ class PostgresStore:
     def __init__(
         self, connections: Connections, session: Session, pool: Pool, observer: StoreObserver | None = None
     ) -> None:
+        self.place = connections.shown
         self._session = session
         self._pool = pool
         self._listeners: list[Listener] = []
