@@ -15,10 +15,14 @@ from execsvc.store.postgres.migrations import SERVER_LOCK
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that a start waits for the lock: that of a server that was killed is free once Postgres has noticed.
+PATIENCE: Final = 2.0
+_STEP: Final = 0.05
 #: Seconds between two looks whether the connection, and with it the lock, is still there; and between tries to get it.
 LOOK: Final = 1.0
 
 _TRY: Final = b"SELECT pg_try_advisory_lock(%s)"
+_LET_GO: Final = b"SELECT pg_advisory_unlock(%s)"
 _HOLDER: Final = b"""
 SELECT a.application_name, a.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -51,18 +55,26 @@ class Session:
         """
         db = await connections.connect_directly()
         try:
-            if not await _locked(db):
-                owner = await _holder(db)
-                raise DatabaseLocked(connections.shown, f" ({owner})" if owner else "", "stop it, or name another one")
+            for _ in range(round(PATIENCE / _STEP)):
+                if await _locked(db):
+                    return cls(connections, db, taken_over)
+                await asyncio.sleep(_STEP)
+            owner = await _holder(db)
+            raise DatabaseLocked(
+                connections.shown, f" ({owner})" if owner else "", "stop it, or name another database with --store"
+            )
         except BaseException:
             await db.close()
             raise
-        return cls(connections, db, taken_over)
 
     async def close(self) -> None:
         """Let the next server in."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._db is not None:
+            # Postgres learns a little later than we that a connection is closed.
+            with contextlib.suppress(Failure):
+                await self._db.execute(_LET_GO, (SERVER_LOCK,))
         await self._drop()
 
     async def _keep(self) -> None:
