@@ -21,11 +21,12 @@ from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
+from execsvc.errors import StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.queue import EmbeddedQueue, KeyLimits
 from execsvc.rpc import RpcServer, server_credentials
 from execsvc.service import Changes, Control, Executions, History, Limits, Logs, Services, Watcher, Workflows
-from execsvc.store import SqliteStore, Store
+from execsvc.store import PostgresDatabase, SqliteStore, Store
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Settings:
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
     database: Path = Path("execsvc.db")
+    #: The database in place of that file.
+    postgres: PostgresDatabase | None = None
     #: Executions that run at once.
     max_concurrent: int = 100
     #: Executions that may wait for a slot.
@@ -85,6 +88,10 @@ class Running:
     local: str
     #: Executions that go on from before.
     recovered: int
+    #: Where its data are, for people.
+    database: str
+    #: Set where another server has taken the database over, by which this one must end.
+    taken_over: asyncio.Event
     #: ``host:port`` of the metrics, if there are any.
     metrics: str | None = None
 
@@ -121,7 +128,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         timeout=settings.max_timeout,
     )
     clock = settings.clock
-    store = await SqliteStore.open(settings.database, metrics)
+    taken_over = asyncio.Event()
+    store = await _open_store(settings, metrics, taken_over.set)
     changes = Changes()
     stack = contextlib.ExitStack()
     try:
@@ -170,7 +178,13 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             for item in unfinished:
                 queue.offer(item)
             async with _kept_pruned(services, settings):
-                yield Running(address=address, local=local or address, recovered=len(unfinished))
+                yield Running(
+                    address=address,
+                    local=local or address,
+                    recovered=len(unfinished),
+                    database=store.place,
+                    taken_over=taken_over,
+                )
         finally:
             services.executions.drain()
             await server.drain()
@@ -190,6 +204,17 @@ def _private_socket() -> Iterator[str]:
     """Name a socket in a folder that nobody but this user may enter."""
     with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
         yield f"unix:{folder}/rpc.sock"
+
+
+async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: Callable[[], None]) -> Store:
+    if settings.postgres is None:
+        return await SqliteStore.open(settings.database, metrics)
+    try:
+        from execsvc.store.postgres import PostgresStore
+    except ModuleNotFoundError as error:
+        why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
+        raise StorageUnavailable(why) from error
+    return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
 
 
 def _services(
@@ -234,9 +259,10 @@ async def serve(
     ready: Callable[[Running], None],
     beside: Callable[[Running], AbstractAsyncContextManager[object]] = nullcontext,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; calls ``ready`` once the server answers. Raises as ``running`` does.
+    """Serve until SIGTERM or SIGINT, or until another server takes the database. Raises as ``running`` does.
 
     Args:
+        ready: called once the server answers.
         beside: what else serves as long as the server does: begun after it, and ended before it drains.
     """
     stop = asyncio.Event()
@@ -248,8 +274,18 @@ async def serve(
         gc.collect()
         gc.freeze()
         ready(server)
-        await stop.wait()
+        await _one_of(stop, server.taken_over)
         logger.info("draining: no new executions, %g s for nodes under way", settings.grace)
+
+
+async def _one_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def run_tuned(main: Coroutine[Any, Any, T]) -> T:

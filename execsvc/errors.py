@@ -192,14 +192,14 @@ class LeaseLost(ExecsvcError):
 
 
 class DatabaseLocked(ExecsvcError):
-    """Another server uses this database file."""
+    """Another server uses this database."""
 
     reason = "DATABASE_LOCKED"
 
-    def __init__(self, path: str, owner: str) -> None:
+    def __init__(self, path: str, owner: str, advice: str = "stop it, or name another file with --db") -> None:
         self.path = path
         self.owner = owner
-        super().__init__(f"another server{owner} uses {path}; stop it, or name another file with --db")
+        super().__init__(f"another server{owner} uses {path}; {advice}")
 
 
 class CertificateUnusable(ExecsvcError):

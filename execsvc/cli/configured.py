@@ -21,6 +21,7 @@ from execsvc.config import CONFIG_VARIABLE, DEFAULT_FILE, SETTINGS
 if TYPE_CHECKING:
     from execsvc.config.loading import Loaded, SettingsInvalid
     from execsvc.config.models import ClientSettings, ServerSettings
+    from execsvc.store.address import PostgresDatabase
     from execsvc_client import TLS
 
     _S = TypeVar("_S", ServerSettings, ClientSettings)
@@ -74,6 +75,19 @@ def server_settings(**flags: Any) -> Loaded[ServerSettings]:
     from execsvc.config.models import ServerSettings
 
     return _loaded(ServerSettings, flags)
+
+
+def postgres_database(settings: ServerSettings) -> PostgresDatabase | None:
+    """Give the database that stands in place of the SQLite file, if one is set."""
+    from execsvc.store.address import PostgresDatabase
+
+    if settings.store is None:
+        if settings.store_direct is not None:
+            raise usage_error("store_direct names no database by itself; say with store which proxy leads to it")
+        return None
+    return PostgresDatabase(
+        url=settings.store, direct_url=settings.store_direct, connections=settings.store_connections
+    )
 
 
 def client_settings(**flags: Any) -> Loaded[ClientSettings]:

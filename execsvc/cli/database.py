@@ -38,7 +38,7 @@ def backup(
     """Copy the database to FILE, as it is at this moment, also while a server runs on it."""
     from execsvc.store import back_up
 
-    database = server_settings(db=db).settings.db
+    database = _sqlite_file(db)
     with _told(file, "backup"), _progress(f"copying {database}", quiet=as_json) as progress:
         try:
             copied = back_up(database, file, force=force, progress=progress)
@@ -69,7 +69,7 @@ def restore(
     """
     from execsvc.store import restore
 
-    database = server_settings(db=db).settings.db
+    database = _sqlite_file(db)
     with _told(file, "backup"), _progress(f"copying {file}", quiet=as_json) as progress:
         copied = restore(file, database, force=force, progress=progress)
     if as_json:
@@ -98,7 +98,7 @@ def check(
 
     if file is not None and db is not None:
         raise usage_error("--db and FILE both say what to check; give one of them")
-    database = file or server_settings(db=db).settings.db
+    database = file or _sqlite_file(db)
     with _progress(f"checking {database}", quiet=as_json) as step:
         found = check_database(database, step=step)
     if as_json:
@@ -109,6 +109,16 @@ def check(
         verdict = "clean" if not found else f"{len(found)} problems" if len(found) > 1 else "1 problem"
         print(printable(f"{database}: {verdict}"), file=sys.stderr if found else sys.stdout)
     raise typer.Exit(ExitCode.DAMAGED if found else ExitCode.OK)
+
+
+def _sqlite_file(db: str | None) -> Path:
+    settings = server_settings(db=db).settings
+    if settings.store is not None and db is None:
+        raise usage_error(
+            "the settings name a database on Postgres, which pg_dump and pg_restore look after; for a file say which "
+            "with --db"
+        )
+    return settings.db
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from execsvc.cli.server_log import LogFormat
 
 Address = Annotated[str | None, setting_option("address")]
 Database = Annotated[str | None, setting_option("db")]
+PostgresUrl = Annotated[str | None, setting_option("store")]
+PostgresDirectUrl = Annotated[str | None, setting_option("store_direct")]
+PostgresConnections = Annotated[str | None, setting_option("store_connections")]
 MaxConcurrent = Annotated[str | None, setting_option("max_concurrent")]
 MaxQueued = Annotated[str | None, setting_option("max_queued")]
 KeyLimit = Annotated[list[str] | None, setting_option("key_limit")]

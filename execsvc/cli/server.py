@@ -6,17 +6,16 @@ import logging
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from execsvc import __version__
-from execsvc.cli.configured import server_settings
+from execsvc.cli.configured import postgres_database, server_settings
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
-from execsvc.cli.failures import CliError
+from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
 from execsvc.cli.protection import certificate_files, require_protection
@@ -37,6 +36,9 @@ from execsvc.cli.serve_options import (
     MaxQueued,
     MaxTimeout,
     MetricsAddress,
+    PostgresConnections,
+    PostgresDirectUrl,
+    PostgresUrl,
     Retention,
     ServerPlugins,
     TlsCert,
@@ -66,6 +68,9 @@ def register(app: typer.Typer) -> None:
 def serve(
     address: Address = None,
     db: Database = None,
+    store: PostgresUrl = None,
+    store_direct: PostgresDirectUrl = None,
+    store_connections: PostgresConnections = None,
     max_concurrent: MaxConcurrent = None,
     max_queued: MaxQueued = None,
     key_limit: KeyLimit = None,
@@ -90,9 +95,14 @@ def serve(
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
+    if db is not None and store is not None:
+        raise usage_error("--db and --store both say where the database is; give one of them")
     wanted = server_settings(
         address=address,
         db=db,
+        store=store,
+        store_direct=store_direct,
+        store_connections=store_connections,
         max_concurrent=max_concurrent,
         max_queued=max_queued,
         key_limit=key_limit or None,
@@ -128,6 +138,7 @@ def serve(
         certificates=certificates,
         metrics=wanted.metrics,
         database=wanted.db,
+        postgres=None if db is not None else postgres_database(wanted),
         max_concurrent=wanted.max_concurrent,
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,
@@ -144,7 +155,7 @@ def serve(
     beside = GatewayBeside(wanted.http, cors=wanted.cors, max_body=wanted.max_body, certificates=certificates)
 
     def ready(server: Running) -> None:
-        _tell_ready(server, beside, wanted.db, as_json=as_json)
+        _tell_ready(server, beside, as_json=as_json)
 
     async def serve_and_leave() -> None:
         await serve_until_signal(settings, ready=ready, beside=beside)
@@ -161,15 +172,16 @@ def serve(
         ) from error
 
 
-def _tell_ready(server: Running, beside: GatewayBeside, db: Path, *, as_json: bool) -> None:
+def _tell_ready(server: Running, beside: GatewayBeside, *, as_json: bool) -> None:
     if as_json:
-        document = {"version": __version__, "address": server.address, "database": str(db)}
+        document = {"version": __version__, "address": server.address, "database": server.database}
         measured = {} if server.metrics is None else {"metrics": server.metrics}
         print_json(document | measured | beside.document | {"recovered": server.recovered})
         return
     recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
     measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
-    line = f"execsvc {__version__} serving on {server.address}{measured_at}{beside.told}, database {db}, {recovered}"
+    where = f"serving on {server.address}{measured_at}{beside.told}, database {server.database}"
+    line = f"execsvc {__version__} {where}, {recovered}"
     print(printable(line), file=sys.stderr, flush=True)
 
 

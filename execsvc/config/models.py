@@ -72,6 +72,15 @@ def _switch(value: Any) -> Any:
     return value
 
 
+def _postgres_url(value: Any) -> str | None:
+    if value is None:
+        return None
+    scheme, colon, rest = _text(value).partition("://")
+    if scheme not in ("postgresql", "postgres") or not colon or not rest:
+        raise ValueError
+    return str(value)
+
+
 def _names(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
@@ -185,6 +194,9 @@ class ServerSettings(_Settings):
 
     address: Address = _default("address")
     db: Annotated[Path, BeforeValidator(_path)] = _default("db")
+    store: Annotated[str | None, BeforeValidator(_postgres_url)] = Field(None, repr=False)
+    store_direct: Annotated[str | None, BeforeValidator(_postgres_url)] = Field(None, repr=False)
+    store_connections: Annotated[int, BeforeValidator(_number), Field(ge=3)] = _default("store_connections")
     max_concurrent: Count = _default("max_concurrent")
     max_queued: Count = _default("max_queued")
     key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()

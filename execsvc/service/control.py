@@ -13,6 +13,7 @@ from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
+from execsvc.service.stored import stored
 from execsvc.service.workflows import Workflows
 from execsvc.store import Store, Unfinished, Updated, UpdateExecution
 
@@ -102,7 +103,7 @@ class Control:
         # No step after the await: a client that gives up waiting must not keep engine and queue from learning of it.
         write.add_done_callback(written)
         try:
-            return (await asyncio.shield(write)).status
+            return (await stored(write)).status
         except IllegalTransition:
             if full:
                 raise QueueFull(self._queue.capacity) from None

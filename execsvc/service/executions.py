@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,8 +35,9 @@ from execsvc.service.checks import execute_problems, require_id
 from execsvc.service.commands import ExecuteCommand
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
+from execsvc.service.stored import stored
 from execsvc.service.workflows import Workflows
-from execsvc.store import Claim, CreateExecution, Store, Unfinished
+from execsvc.store import Claim, Created, CreateExecution, Store, Unfinished
 
 #: Bytes of input that are kept in memory while an execution waits; more is read again when it starts.
 KEPT_INPUT: Final = 4096
@@ -145,14 +147,14 @@ class Executions:
         # nothing, the claim finds no execution with this uid and gives the slot back.
         keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(item.concurrency_key)
         self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
-        try:
-            created = await creating
-        except Exception:
-            self._queue.withdraw(uid)
-            raise
-        if not created.created:
-            self._queue.withdraw(uid)
-        return created.status
+
+        def written(done: asyncio.Future[Created]) -> None:
+            if done.cancelled() or done.exception() is not None or not done.result().created:
+                self._queue.withdraw(uid)
+
+        # No step after the await: the answer may come when nobody waits for it any more.
+        creating.add_done_callback(written)
+        return (await stored(creating)).status
 
     async def _known(self, namespace: str, command: ExecuteCommand) -> ExecutionStatus | None:
         """Answer a repeat by which a stored workflow was named: the newest version may be another one by now."""

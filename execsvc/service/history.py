@@ -14,6 +14,7 @@ from execsvc.model import Execution
 from execsvc.service.checks import require_id
 from execsvc.service.filters import parse_filter, parse_order
 from execsvc.service.paging import PageToken, page_size
+from execsvc.service.stored import stored
 from execsvc.store import DeleteExecution, Store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class History:
             IllegalTransition: it has not ended.
         """
         require_id("execution_id", execution_id)
-        await asyncio.shield(self._store.delete(DeleteExecution(namespace=namespace, execution_id=execution_id)))
+        await stored(self._store.delete(DeleteExecution(namespace=namespace, execution_id=execution_id)))
 
     async def prune(self, before: int) -> int:
         """Remove what ended before a time, in small batches; answers how many executions that were."""

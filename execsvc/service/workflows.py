@@ -14,6 +14,7 @@ from execsvc.model import StoredWorkflow
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import Definition, ExecuteCommand
 from execsvc.service.paging import PageToken, page_size
+from execsvc.service.stored import stored
 from execsvc.store import PutWorkflow, Store, WorkflowPut
 
 #: Definitions whose plans are kept, least recently used first out.
@@ -125,7 +126,7 @@ class Workflows:
             definition=plan.canonical,
             time=self._clock(),
         )
-        return await asyncio.shield(self._store.put_workflow(change))
+        return await stored(self._store.put_workflow(change))
 
     async def get(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
         """Answer a version of a workflow, the newest if none is named. Raises InvalidRequest, WorkflowNotFound."""

@@ -1,5 +1,6 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
+from execsvc.store.address import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, PostgresDatabase
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
     Claim,
@@ -17,9 +18,20 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
-from execsvc.store.sqlite import BackupUnusable, Copied, Finding, SqliteStore, back_up, check_database, restore
+from execsvc.store.sqlite import (
+    BackupUnusable,
+    Copied,
+    Finding,
+    SqliteStore,
+    back_up,
+    bring_up_to_date,
+    check_database,
+    restore,
+)
 
 __all__ = [
+    "DEFAULT_CONNECTIONS",
+    "LEAST_CONNECTIONS",
     "BackupUnusable",
     "BatchDone",
     "Claim",
@@ -32,6 +44,7 @@ __all__ = [
     "Listed",
     "Listener",
     "LogPage",
+    "PostgresDatabase",
     "PutWorkflow",
     "SqliteStore",
     "Store",
@@ -41,6 +54,7 @@ __all__ = [
     "Updated",
     "WorkflowPut",
     "back_up",
+    "bring_up_to_date",
     "check_database",
     "restore",
 ]

@@ -206,6 +206,8 @@ class Store(Protocol):
 
     #: Short name for capabilities and logs.
     name: str
+    #: Where the data are, for people; holds nothing secret.
+    place: str
 
     def create(self, change: CreateExecution) -> asyncio.Future[Created]:
         """Store an execution; the future is done once it is on disk.

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from execsvc.store import SqliteStore, Store
+from execsvc.store.address import PostgresDatabase
+from execsvc.store.postgres import PostgresStore
+from tests.servers.postgres import shared_server
 
 
 class Capability(StrEnum):
@@ -26,6 +29,10 @@ class Backend(Protocol):
         """Open the data; again and again the same, each time after the store before was closed."""
         ...
 
+    def remove(self) -> None:
+        """Remove the data, once all is closed."""
+        ...
+
 
 class SqliteBackend:
     """One file."""
@@ -38,6 +45,25 @@ class SqliteBackend:
     async def open(self) -> Store:
         return await SqliteStore.open(self._path)
 
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class PostgresBackend:
+    """A database on the server that all tests of this process share."""
+
+    capabilities: ClassVar = frozenset({Capability.DURABLE})
+
+    def __init__(self, directory: Path) -> None:
+        self._server = shared_server()
+        self._url = self._server.migrated()
+
+    async def open(self) -> Store:
+        return await PostgresStore.open(PostgresDatabase(url=self._url))
+
+    def remove(self) -> None:
+        self._server.give_back(self._url)
+
 
 #: By name; each is given a directory of its own.
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": SqliteBackend}
+BACKENDS: dict[str, Callable[[Path], Backend]] = {"postgres": PostgresBackend, "sqlite": SqliteBackend}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,11 @@ from tests.conformance.backends import BACKENDS, Backend, Capability
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """A place for data."""
-    return BACKENDS[request.param](tmp_path)
+    backend = BACKENDS[request.param](tmp_path)
+    yield backend
+    backend.remove()
 
 
 @pytest.fixture

@@ -259,3 +259,4 @@ def test_any_history_leaves_the_store_as_it_leaves_the_model(name: str) -> None:
             )
         finally:
             runner.run(machine.store.close())
+            backend.remove()

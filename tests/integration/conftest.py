@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 from execsvc import app
 from execsvc.app import Settings
 from execsvc.service import Changes
+from execsvc.store import PostgresDatabase
 from execsvc_client import AsyncExecutionClient, v1
+from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
 
 
@@ -51,13 +54,37 @@ def gates() -> Gates:
     return Gates()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``every_store`` on each of them."""
+    if metafunc.definition.get_closest_marker("every_store") and "store_name" in metafunc.fixturenames:
+        metafunc.parametrize("store_name", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path, gates: Gates) -> Settings:
+def store_name(request: pytest.FixtureRequest) -> str:
+    """Where servers of this test keep their data; EXECSVC_TEST_STORE names another store for all that do not say."""
+    return str(getattr(request, "param", os.environ.get("EXECSVC_TEST_STORE", "sqlite")))
+
+
+@pytest.fixture
+def postgres(store_name: str) -> Iterator[PostgresDatabase | None]:
+    """An empty database on Postgres, where that is the store."""
+    if store_name != "postgres":
+        yield None
+        return
+    url = shared_server().migrated()
+    yield PostgresDatabase(url=url)
+    shared_server().give_back(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) -> Settings:
     """What servers of this test start with."""
     node_types, executors = types_and_executors(gates)
     return Settings(
         address="127.0.0.1:0",
         database=tmp_path / "execsvc.db",
+        postgres=postgres,
         grace=0.5,
         heartbeat=0.2,
         node_types=node_types,

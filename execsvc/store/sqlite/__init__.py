@@ -2,6 +2,15 @@
 
 from execsvc.store.sqlite.backup import BackupUnusable, Copied, back_up, restore
 from execsvc.store.sqlite.check import Finding, check_database
-from execsvc.store.sqlite.store import SqliteStore
+from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date
 
-__all__ = ["BackupUnusable", "Copied", "Finding", "SqliteStore", "back_up", "check_database", "restore"]
+__all__ = [
+    "BackupUnusable",
+    "Copied",
+    "Finding",
+    "SqliteStore",
+    "back_up",
+    "bring_up_to_date",
+    "check_database",
+    "restore",
+]

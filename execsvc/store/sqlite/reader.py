@@ -19,8 +19,8 @@ from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, error_of, node_of, status_of
 from execsvc.store.sqlite.patience import Patience
-from execsvc.store.sqlite.rows import NODE_COLUMNS, STATUS_COLUMNS, error_of, node_of, status_of
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execsvc.store.sqlite.rows import NODE_COLUMNS, STATUS_COLUMNS
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS
 
 _STATUS_WIDTH = STATUS_COLUMNS.count(",") + 1
 _NODE_WIDTH = NODE_COLUMNS.count(",") + 1

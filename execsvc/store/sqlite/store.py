@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -45,8 +46,14 @@ class SqliteStore:
     name = "sqlite"
 
     def __init__(
-        self, lock: DatabaseLock, db: sqlite3.Connection, reader: Reader, observer: StoreObserver | None = None
+        self,
+        place: str,
+        lock: DatabaseLock,
+        db: sqlite3.Connection,
+        reader: Reader,
+        observer: StoreObserver | None = None,
     ) -> None:
+        self.place = place
         self._lock = lock
         self._db = db
         self._listeners: list[Listener] = []
@@ -61,10 +68,11 @@ class SqliteStore:
             DatabaseLocked: another server uses it.
             StorageUnavailable: it cannot be opened, or is no database of ours.
         """
+        place = str(path)
         path, lock = _locked(Path(path))
         try:
             db = await asyncio.to_thread(_opened, path)
-            return cls(lock, db, Reader(path, observer=observer), observer)
+            return cls(place, lock, db, Reader(path, observer=observer), observer)
         except (sqlite3.Error, StorageUnavailable) as error:
             lock.release()
             raise StorageUnavailable(f"cannot open {path}: {error}") from error
@@ -180,6 +188,26 @@ class SqliteStore:
                 except Exception:
                     # What one listener cannot take must not be kept from the others.
                     logger.exception("a listener failed at a change of execution %s", commit.status.execution_id)
+
+
+def bring_up_to_date(path: Path) -> Sequence[str]:
+    """Make or migrate a database that no server uses; answers the names of the steps that were applied.
+
+    Raises:
+        DatabaseLocked: a server uses it.
+        StorageUnavailable: it cannot be opened, or is no database of ours.
+    """
+    path, lock = _locked(path)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            check_ours(Database(db))
+            missing = [step.name for step in migrations.pending(Database(db))]
+        _opened(path).close()
+        return missing
+    except (sqlite3.Error, StorageUnavailable) as error:
+        raise StorageUnavailable(f"cannot open {path}: {error}") from error
+    finally:
+        lock.release()
 
 
 def _locked(path: Path) -> tuple[Path, DatabaseLock]:

@@ -13,9 +13,10 @@ from typing import Final
 
 from execsvc.errors import StorageFull, StorageUnavailable
 from execsvc.model import ExecutionStatus
+from execsvc.store.decisions import Change, Outcome, weight
 from execsvc.store.observer import StoreObserver, batch_done
 from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
-from execsvc.store.sqlite.batch import Batch, Change, Outcome, weight
+from execsvc.store.sqlite.batch import Batch
 from execsvc.store.sqlite.patience import Patience
 
 #: Changes in one transaction at most, so that a backlog does not make the first of them wait for all.

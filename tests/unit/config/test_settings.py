@@ -27,6 +27,9 @@ PATHS = {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "address": ("127.0.0.1:1", "50051"),
     "db": ("x.db", "a\0b"),
+    "store": ("postgresql://u:secret@db/x", "mysql://db/x"),
+    "store_direct": ("postgres://u:secret@db/x", "db"),
+    "store_connections": ("3", "2"),
     "max_concurrent": ("3", "0"),
     "max_queued": ("4", "many"),
     "key_limit": ("3 gpu=1", "gpu"),
@@ -92,7 +95,7 @@ def test_defaults_are_those_of_the_server_itself() -> None:
 
     names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit"}
     parts = {"node_types", "executors", "observers", "clock", "new_uid"}
-    own = parts | {"database", "key_limit", "key_limits", "certificates"}
+    own = parts | {"database", "postgres", "key_limit", "key_limits", "certificates"}
     assert {field.name for field in dataclasses.fields(app.Settings)} - own == names, "add it to the table of settings"
     assert {name: getattr(mine, name) for name in names} == {name: getattr(its, name) for name in names}
     assert (mine.db, mine.key_limit) == (its.database, KeyLimits())
@@ -125,9 +128,10 @@ def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(name: str, m
     in_flag = problems(model_of(name), {name: bad})  # type: ignore[arg-type]
 
     assert len(in_file) == len(in_variable) == len(in_flag) == 1
-    assert in_file[0].startswith(f"execsvc.toml:3: {name}: '{bad}' is ")
-    assert in_variable[0].startswith(f"{SETTINGS[name].variable}: '{bad}' is ")
-    assert in_flag[0].startswith(f"{SETTINGS[name].flag}: '{bad}' is ")
+    shown = "what is given" if SETTINGS[name].secret else repr(bad)
+    assert in_file[0].startswith(f"execsvc.toml:3: {name}: {shown} is ")
+    assert in_variable[0].startswith(f"{SETTINGS[name].variable}: {shown} is ")
+    assert in_flag[0].startswith(f"{SETTINGS[name].flag}: {shown} is ")
     assert re.search(r"as in|write| or ", in_flag[0])
 
 

@@ -27,7 +27,7 @@ NODE_COLUMNS = "node_id, state, attempt, attempts_before, start_time, end_time, 
 
 
 def storable(text: str) -> str:
-    """Replace what a column of text cannot hold: U+0000, at which SQLite's JSON functions end it, and surrogates."""
+    """Replace what a column of text cannot hold: U+0000, which ends it in SQLite's JSON functions, and surrogates."""
     if "\0" in text:
         text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     return _well_formed(text)

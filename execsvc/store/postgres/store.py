@@ -1,0 +1,213 @@
+"""The Store on a Postgres database: a writer with group commit, a pool for reads, a session that keeps others off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import cast
+
+from execsvc.errors import StorageUnavailable
+from execsvc.model import Execution, ExecutionStatus, LogLevel, StoredWorkflow
+from execsvc.model.filters import Condition, Order
+from execsvc.store.address import PostgresDatabase
+from execsvc.store.observer import StoreObserver
+from execsvc.store.postgres.connections import Connections, Pool
+from execsvc.store.postgres.failures import Failure
+from execsvc.store.postgres.lists import find_workflow, list_executions, list_expired, list_workflows
+from execsvc.store.postgres.migrations import check_server, migrate
+from execsvc.store.postgres.reader import Reader
+from execsvc.store.postgres.session import Session
+from execsvc.store.postgres.writer import Writer
+from execsvc.store.protocol import (
+    Claim,
+    Commit,
+    Created,
+    CreateExecution,
+    DeleteExecution,
+    Listed,
+    Listener,
+    LogPage,
+    PutWorkflow,
+    Unfinished,
+    Updated,
+    UpdateExecution,
+    WorkflowPut,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class PostgresStore:
+    """Implements ``Store``. Make one with ``open``, inside a running event loop."""
+
+    name = "postgres"
+
+    def __init__(
+        self, connections: Connections, session: Session, pool: Pool, observer: StoreObserver | None = None
+    ) -> None:
+        self.place = connections.shown
+        self._session = session
+        self._pool = pool
+        self._listeners: list[Listener] = []
+        self._reader = Reader(pool, observer)
+        self._writer = Writer(connections, self._publish, observer)
+
+    @classmethod
+    async def open(
+        cls,
+        database: PostgresDatabase,
+        observer: StoreObserver | None = None,
+        *,
+        taken_over: Callable[[], None] = lambda: None,
+    ) -> PostgresStore:
+        """Open the database, migrating it first.
+
+        Args:
+            taken_over: called where another server has the database after the connection to it was lost.
+
+        Raises:
+            DatabaseLocked: another server uses it.
+            StorageUnavailable: it cannot be reached, or is of a later version.
+        """
+        connections = Connections(database)
+        try:
+            async with AsyncExitStack() as opened:
+                session = await Session.open(connections, taken_over)
+                opened.push_async_callback(session.close)
+                await prepare(connections)
+                pool = connections.pool()
+                await pool.open(wait=True)
+                opened.push_async_callback(pool.close)
+                store = cls(connections, session, pool, observer)
+                opened.pop_all()
+                return store
+        except Failure as error:
+            why = str(error).partition("\n")[0] or type(error).__name__
+            raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error
+        except StorageUnavailable as error:
+            raise StorageUnavailable(f"cannot open {connections.shown}: {error}") from error
+
+    def create(self, change: CreateExecution) -> asyncio.Future[Created]:
+        """See ``Store.create``."""
+        return cast("asyncio.Future[Created]", self._writer.submit(change))
+
+    def update(self, change: UpdateExecution) -> asyncio.Future[Updated]:
+        """See ``Store.update``."""
+        return cast("asyncio.Future[Updated]", self._writer.submit(change))
+
+    def delete(self, change: DeleteExecution) -> asyncio.Future[ExecutionStatus]:
+        """See ``Store.delete``."""
+        return cast("asyncio.Future[ExecutionStatus]", self._writer.submit(change))
+
+    def put_workflow(self, change: PutWorkflow) -> asyncio.Future[WorkflowPut]:
+        """See ``Store.put_workflow``."""
+        return cast("asyncio.Future[WorkflowPut]", self._writer.submit(change))
+
+    async def list_executions(
+        self, namespace: str, *, condition: Condition, order: Order, after: tuple[int, int] | None, limit: int
+    ) -> Sequence[Listed]:
+        """See ``Store.list_executions``."""
+        return await list_executions(self._reader, namespace, condition, order, after, limit)
+
+    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        """See ``Store.expired``."""
+        return await list_expired(self._reader, before, limit)
+
+    async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
+        """See ``Store.workflow``."""
+        return await find_workflow(self._reader, namespace, workflow_id, version)
+
+    async def list_workflows(
+        self, namespace: str, *, workflow_id: str, after: tuple[int, str] | None, limit: int
+    ) -> Sequence[StoredWorkflow]:
+        """See ``Store.list_workflows``."""
+        return await list_workflows(self._reader, namespace, workflow_id, after, limit)
+
+    @property
+    def backlog(self) -> int:
+        """See ``Store.backlog``."""
+        return self._writer.backlog
+
+    async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
+        """See ``Store.status``."""
+        return await self._reader.status(namespace, execution_id)
+
+    async def request_digest(self, namespace: str, execution_id: str) -> str:
+        """See ``Store.request_digest``."""
+        return await self._reader.request_digest(namespace, execution_id)
+
+    async def execution(self, namespace: str, execution_id: str, *, full: bool) -> Execution:
+        """See ``Store.execution``."""
+        return await self._reader.execution(namespace, execution_id, full=full)
+
+    async def claimed(self, namespace: str, status: ExecutionStatus) -> Claim:
+        """See ``Store.claimed``."""
+        return await self._reader.claimed(namespace, status)
+
+    async def log_page(
+        self,
+        namespace: str,
+        execution_id: str,
+        *,
+        after: int,
+        limit: int,
+        max_bytes: int | None = None,
+        min_level: LogLevel = LogLevel.DEBUG,
+        node_id: str = "",
+    ) -> LogPage:
+        """See ``Store.log_page``."""
+        return await self._reader.log_page(
+            namespace,
+            execution_id,
+            after=after,
+            limit=limit,
+            max_bytes=max_bytes,
+            min_level=min_level,
+            node_id=node_id,
+        )
+
+    async def log_tail(
+        self, namespace: str, execution_id: str, *, count: int, min_level: LogLevel, node_id: str
+    ) -> int:
+        """See ``Store.log_tail``."""
+        return await self._reader.log_tail(namespace, execution_id, count=count, min_level=min_level, node_id=node_id)
+
+    async def unfinished(self) -> Sequence[Unfinished]:
+        """See ``Store.unfinished``."""
+        return await self._reader.unfinished()
+
+    def listen(self, listener: Listener) -> None:
+        """See ``Store.listen``."""
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        await self._writer.close()
+        await self._pool.close()
+        await self._session.close()
+
+    def _publish(self, commits: list[Commit]) -> None:
+        for commit in commits:
+            for listener in self._listeners:
+                try:
+                    listener(commit)
+                except Exception:
+                    # What one listener cannot take must not be kept from the others.
+                    logger.exception("a listener failed at a change of execution %s", commit.status.execution_id)
+
+
+async def prepare(connections: Connections) -> Sequence[str]:
+    """Bring a database up to date; answers the names of the steps that were applied.
+
+    Raises:
+        StorageUnavailable: it is of a later version, or its server cannot be used.
+        psycopg.Error: it cannot be reached, or not be changed by this role.
+    """
+    db = await connections.connect()
+    try:
+        await check_server(db)
+        return await migrate(db)
+    finally:
+        await db.close()
