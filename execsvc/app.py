@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
@@ -25,7 +25,18 @@ from execsvc.errors import StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.queue import EmbeddedQueue, KeyLimits
 from execsvc.rpc import RpcServer, server_credentials
-from execsvc.service import Changes, Control, Executions, History, Limits, Logs, Services, Watcher, Workflows
+from execsvc.service import (
+    Changes,
+    Control,
+    Executions,
+    History,
+    Identities,
+    Limits,
+    Logs,
+    Services,
+    Watcher,
+    Workflows,
+)
 from execsvc.store import PostgresDatabase, SqliteStore, Store
 
 logger = logging.getLogger(__name__)
@@ -45,6 +56,8 @@ class Settings:
     address: str = "127.0.0.1:50051"
     #: Certificate files; None: no TLS.
     certificates: CertificateFiles | None = None
+    #: Who is asked who they are: ``none``, or with ``token`` everybody.
+    auth: Literal["none", "token"] = "none"
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
@@ -160,13 +173,19 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             )
         store.listen(changes.publish)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
+        identities = None if settings.auth == "none" else Identities(tokens=store.tokens, clock=clock)
         services = _services(settings, store, queue, engine, changes, limits)
         server = RpcServer(
             address=settings.address,
             services=services,
             limits=limits,
             start_time=clock(),
-            capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
+            capabilities=[
+                f"store:{store.name}",
+                *(f"node:{name}" for name in settings.node_types),
+                *(() if identities is None else ("auth:token",)),
+            ],
+            identities=identities,
             calls=metrics,
             credentials=None if certificates is None else server_credentials(certificates),
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),

@@ -185,6 +185,38 @@ class StorageFull(StorageUnavailable):
     retry_delay = 10.0
 
 
+class CredentialsMissing(ExecsvcError):
+    """This server asks who calls: send an API token as `authorization: Bearer TOKEN`."""
+
+    reason = "CREDENTIALS_MISSING"
+
+
+class CredentialsInvalid(ExecsvcError):
+    """The credential is not valid here, or not any more; ask whoever runs this server for another."""
+
+    reason = "CREDENTIALS_INVALID"
+
+
+class TooManyFailures(ExecsvcError):
+    """Too many calls with wrong credentials came from this address; try again later, or with a right one."""
+
+    reason = "TOO_MANY_FAILURES"
+    #: Seconds after which a client should try again.
+    retry_delay = 1.0
+
+
+class RoleTooLow(ExecsvcError):
+    """The credential's role does not allow this call."""
+
+    reason = "ROLE_TOO_LOW"
+
+    def __init__(self, *, method: str, role: str, required_role: str) -> None:
+        self.method = method
+        self.role = role
+        self.required_role = required_role
+        super().__init__(f"{method} takes role {required_role}; this credential has role {role}")
+
+
 class LeaseLost(ExecsvcError):
     """Another runner, or a client, took the execution over; what this one wrote was refused."""
 

@@ -25,7 +25,7 @@ A span of time is seconds, or a number with `ms`, `s`, `m`, `h`, `d` or `w`: `90
 is a list in the file, and stands in a variable with spaces between.
 """
 #: Settings of commands, besides those of ``serve``.
-_OF_COMMANDS = ("target", "call_timeout", "model", "plugin")
+_OF_COMMANDS = ("target", "token", "tls", "ca", "cert", "key", "call_timeout", "model", "plugin")
 
 
 def reference() -> str:
@@ -42,9 +42,9 @@ def reference() -> str:
             *(f"{setting.name} = {setting.example}" for setting in served),
             "```\n",
             "## Commands\n",
-            "`target` and `call_timeout` are of every command that talks to a server; `model` of `run`, `submit` and",
-            "`workflows create`; `plugin` also of `run`, `validate` and `graph`; `db` also of `backup`, `restore` and",
-            "`check`.\n",
+            "`plugin` is also of `run`, `validate` and `graph`, `model` of `run`, `submit` and `workflows create`; the",
+            "others are of every command that talks to a server. `db` is also of `backup`, `restore`, `check` and",
+            "`token`, `store` of `token`. `token` has no flag: everybody on a machine sees the flags of processes.\n",
             *_table(commands),
             "\n```toml",
             *(f"{setting.name} = {setting.example}" for setting in commands),
@@ -60,7 +60,7 @@ def _table(settings: list[Setting]) -> list[str]:
         default = (
             setting.otherwise if setting.default is None else f"`{str(setting.default).replace('False', 'false')}`"
         )
-        flag = "`" + f"{setting.flag} {setting.metavar}".rstrip() + "`"
+        flag = "`" + f"{setting.flag} {setting.metavar}".rstrip() + "`" if setting.by_flag else "none"
         repeated = " May be repeated." if setting.repeated else ""
         rows.append(
             f"| `{setting.name}` | {flag} | `{setting.variable}` | {default} | {setting.description}{repeated} |"

@@ -50,7 +50,8 @@ def _answered(
     try:
         from execsvc_client import ExecutionClient
 
-        with ExecutionClient(_target(context), tls=connection().tls, call_timeout=PATIENCE) as client:
+        how = connection()
+        with ExecutionClient(_target(context), tls=how.tls, token=how.token, call_timeout=PATIENCE) as client:
             return list(islice(ask(client), MOST))
     except Exception:
         # Whatever is wrong: the shell would show it in the middle of the line that is being typed.

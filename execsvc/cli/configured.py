@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -50,6 +50,8 @@ class Connection:
 
     #: None: without TLS.
     tls: TLS | None
+    #: Shown with each call; None: nothing is.
+    token: str | None = field(default=None, repr=False)
     #: Seconds that one call may take.
     call_timeout: float
 
@@ -107,7 +109,7 @@ def client_setting(name: str, flag: Any) -> Any:
 
 def connection() -> Connection:
     """Give how to reach the server. Raises CliError."""
-    if not (_given().of_connection() or any(map(_said_anywhere, _CONNECTION))):
+    if not (_given().of_connection() or any(map(_said_anywhere, (*_CONNECTION, "token")))):
         # As in ``client_setting``.
         return Connection(tls=None, call_timeout=float(SETTINGS["call_timeout"].default or 0))
     wanted = client_settings().settings
@@ -117,7 +119,7 @@ def connection() -> Connection:
     if not wanted.tls and wanted.ca is None:
         if wanted.cert is not None:
             raise usage_error("a certificate is shown over TLS only; add --tls, or --ca")
-        return Connection(tls=None, call_timeout=wanted.call_timeout)
+        return Connection(tls=None, token=wanted.token, call_timeout=wanted.call_timeout)
     from execsvc_client import TLS
 
     tls = TLS(ca=wanted.ca, certificate=wanted.cert, key=wanted.key)
@@ -125,7 +127,7 @@ def connection() -> Connection:
         tls.credentials()
     except OSError as error:
         raise usage_error(f"{error.filename} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    return Connection(tls=tls, call_timeout=wanted.call_timeout)
+    return Connection(tls=tls, token=wanted.token, call_timeout=wanted.call_timeout)
 
 
 def target_named(flag: str | None) -> str | None:

@@ -19,7 +19,10 @@ def connected(target: str) -> Iterator[ExecutionClient]:
     from execsvc_client import ExecutionClient
 
     how = connection()
-    with reachable(target), ExecutionClient(target, tls=how.tls, call_timeout=how.call_timeout) as client:
+    with (
+        reachable(target),
+        ExecutionClient(target, tls=how.tls, token=how.token, call_timeout=how.call_timeout) as client,
+    ):
         yield client
 
 

@@ -111,6 +111,7 @@ def as_cli_error(error: Exception) -> CliError | None:
 #: What to do next, told to people, by the reason of an error whose message comes from the server.
 _HINTS = {
     "EXECUTION_NOT_FOUND": "`execsvc list` shows those there are",
+    "CREDENTIALS_MISSING": "here that is EXECSVC_TOKEN",
     "EXECUTION_EXISTS": "or leave out --id",
     "QUEUE_FULL": "`execsvc list --state pending` shows what waits",
 }

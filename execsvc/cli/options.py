@@ -35,6 +35,21 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
+class AuthMode(StrEnum):
+    """Whom a server asks who they are."""
+
+    NONE = "none"
+    TOKEN = "token"
+
+
+class RoleName(StrEnum):
+    """What a caller may do."""
+
+    READER = "reader"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
 def setting_option(name: str, *declarations: str, **more: Any) -> Any:
     """Make the option of a setting; its value is None unless the flag is given."""
     setting = SETTINGS[name]

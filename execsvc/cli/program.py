@@ -22,6 +22,7 @@ from execsvc.cli import (
     server,
     stored,
     submit,
+    tokens,
     watch,
     workflows,
 )
@@ -54,6 +55,7 @@ for module in (
     workflows,
     config,
     database,
+    tokens,
 ):
     module.register(app)
 use(app)

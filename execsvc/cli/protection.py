@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from execsvc.certificates import CertificateFiles
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from execsvc.config.models import ServerSettings
@@ -44,6 +47,24 @@ def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, st
                 "--tls-key, or --insecure where something in front of it does (a proxy, a private network)",
                 exit_code=ExitCode.USAGE,
                 reason="UNPROTECTED_ADDRESS",
+            )
+
+
+def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str, str | None]]) -> None:
+    """Log which addresses let anybody on other machines do anything.
+
+    Args:
+        addresses: as for ``require_protection``.
+    """
+    if wanted.auth != "none" or wanted.tls_client_ca is not None:
+        return
+    for flag, address in addresses:
+        if address is not None and not _is_local(address):
+            logger.warning(
+                "%s %s is reached from other machines, and nobody is asked who they are: anybody may start, see and "
+                "delete executions; --auth token asks them, --tls-client-ca their certificates",
+                flag,
+                address,
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -146,9 +146,9 @@ async def _run(job: Job) -> ExitCode:
             target = await stack.enter_async_context(_embedded(job.database, job.plugins))
         stack.enter_context(reachable(target))
         how = connection()
-        # One of its own is in this process, and needs none.
-        tls = None if job.target is None else how.tls
-        client = await stack.enter_async_context(AsyncExecutionClient(target, tls=tls, call_timeout=how.call_timeout))
+        # One of its own is in this process, and asks for nothing.
+        own: dict[str, Any] = {} if job.target is None else {"tls": how.tls, "token": how.token}
+        client = await stack.enter_async_context(AsyncExecutionClient(target, call_timeout=how.call_timeout, **own))
         interrupted = _watch_signals()
         with located(job.workflow, job.given):
             status = await client.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from execsvc.cli.options import Level, setting_option
+from execsvc.cli.options import AuthMode, Level, setting_option
 from execsvc.cli.server_log import LogFormat
 
 Address = Annotated[str | None, setting_option("address")]
@@ -28,6 +28,7 @@ MaxBody = Annotated[str | None, setting_option("max_body")]
 TlsCert = Annotated[str | None, setting_option("tls_cert")]
 TlsKey = Annotated[str | None, setting_option("tls_key")]
 TlsClientCa = Annotated[str | None, setting_option("tls_client_ca")]
+Auth = Annotated[AuthMode | None, setting_option("auth", case_sensitive=False)]
 Insecure = Annotated[bool, setting_option("insecure")]
 LogLevel = Annotated[Level | None, setting_option("log_level", case_sensitive=False)]
 LogFormatOption = Annotated[LogFormat | None, setting_option("log_format", case_sensitive=False)]

@@ -18,9 +18,10 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
-from execsvc.cli.protection import certificate_files, require_protection
+from execsvc.cli.protection import certificate_files, require_protection, warn_of_open_addresses
 from execsvc.cli.serve_options import (
     Address,
+    Auth,
     Cors,
     Database,
     DefaultTimeout,
@@ -87,6 +88,7 @@ def serve(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
+    auth: Auth = None,
     insecure: Insecure = False,
     log_level: LogLevel = None,
     log_format: LogFormatOption = None,
@@ -119,6 +121,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
+        auth=auth,
         insecure=insecure or None,
         log_level=log_level,
         log_format=log_format,
@@ -132,10 +135,12 @@ def serve(
     from execsvc.metrics import CannotListen
 
     log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
+    warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
         address=wanted.address,
         certificates=certificates,
+        auth=wanted.auth,
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=None if db is not None else postgres_database(wanted),

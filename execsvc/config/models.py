@@ -100,6 +100,13 @@ def _target(value: Any) -> str:
     return str(value)
 
 
+def _credential(value: Any) -> str | None:
+    # What is no header would fail in gRPC, with the value in the error.
+    if value is not None and not all("!" <= character <= "~" for character in _text(value)):
+        raise ValueError
+    return None if value is None else str(value)
+
+
 def _model(value: Any) -> str | None:
     if value is None:
         return None
@@ -212,6 +219,7 @@ class ServerSettings(_Settings):
     tls_cert: File = _default("tls_cert")
     tls_key: File = _default("tls_key")
     tls_client_ca: File = _default("tls_client_ca")
+    auth: Annotated[Literal["none", "token"], BeforeValidator(_lower)] = _default("auth")
     insecure: Switch = _default("insecure")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
@@ -235,5 +243,6 @@ class ClientSettings(_Settings):
     ca: File = _default("ca")
     cert: File = _default("cert")
     key: File = _default("key")
+    token: Annotated[str | None, BeforeValidator(_credential)] = Field(None, repr=False)
     call_timeout: Annotated[Seconds, Field(gt=0)] = _default("call_timeout")
     model: Annotated[str | None, BeforeValidator(_model)] = _default("model")

@@ -38,6 +38,8 @@ class Setting:
     repeated: bool = False
     #: Whether its value is never shown.
     secret: bool = False
+    #: Whether there is a flag: everybody on a machine may see the flags of its processes.
+    by_flag: bool = True
 
     @property
     def flag(self) -> str:
@@ -247,6 +249,14 @@ _ALL: Final = (
         otherwise="clients need none",
     ),
     Setting(
+        name="auth",
+        default="none",
+        metavar="MODE",
+        description="Who must say who they are: none, or token for everybody.",
+        expects="none or token",
+        example='"token"',
+    ),
+    Setting(
         name="insecure",
         default=False,
         metavar="",
@@ -312,6 +322,17 @@ _ALL: Final = (
         expects="the path of a file, as in client.key",
         example='"/etc/execsvc/client.key"',
         otherwise="none",
+    ),
+    Setting(
+        name="token",
+        default=None,
+        metavar="TOKEN",
+        description="API token to show to the server.",
+        expects="an API token, one word of ASCII, as in exs_abcdefghijkl_0123456789",
+        example='"exs_abcdefghijkl_0123456789"',
+        otherwise="none",
+        secret=True,
+        by_flag=False,
     ),
     Setting(
         name="call_timeout",

@@ -15,16 +15,23 @@ from execsvc.gateway.schemas import MORE
 _REF: Final = "#/components/schemas/{model}"
 _WORDS: Final = {
     400: "The request is not valid; `errors` has every problem with its path.",
-    401: "The token is missing, wrong or expired.",
-    403: "Not allowed: to this caller, or to pages of this origin.",
+    401: "The token is missing, wrong, expired or revoked.",
+    403: "Not allowed: to the role of the token (`required_role` has the one it takes), or to pages of this origin.",
     404: "There is no such execution, or no such stored workflow.",
     409: "The id is taken, or the state does not allow it: `state` has the current one.",
     413: "The body, the definition or the input is too large.",
     415: "The body is not `application/json`.",
     416: "The place lies past the end of the log; `last_sequence` has its end.",
-    429: "The queue is full; `Retry-After` says when to come back.",
+    429: "The queue is full, or too many wrong tokens came; `Retry-After` says when to come back.",
     503: "The server cannot be reached, or takes nothing right now.",
     507: "The disk of the server is full.",
+}
+
+_BEARER: Final = "bearer"
+_SCHEME: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API token, as `execsvc token create` makes it. Servers without `--auth token` ask for none.",
 }
 
 ID = Annotated[str, Path(description="Id of the execution.", examples=["hello-1"])]
@@ -74,8 +81,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=app.openapi_tags,
     )
-    for operations in document["paths"].values():
+    document["components"]["securitySchemes"] = {_BEARER: _SCHEME}
+    for path, operations in document["paths"].items():
         for operation in operations.values():
+            # The empty one: whether a token is asked for is the server's own decision.
+            operation["security"] = [{_BEARER: []}, {}] if path.startswith("/api/") else []
             # FastAPI's own words for a parameter that is not valid; here that is a problem like any other.
             operation["responses"].pop("422", None)
     schemas: dict[str, Any] = document["components"]["schemas"]

@@ -11,13 +11,17 @@ from execsvc.model.execution import (
     StoredWorkflow,
     TokenUsage,
 )
+from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ApiToken, Principal, Role
 from execsvc.model.logs import LogColumns
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
 __all__ = [
+    "ANYBODY",
     "CONTROL",
+    "DEFAULT_NAMESPACE",
     "MOVES",
     "TERMINAL",
+    "ApiToken",
     "ControlAction",
     "ErrorInfo",
     "Execution",
@@ -30,6 +34,8 @@ __all__ = [
     "NewLogEntry",
     "NodeRun",
     "NodeState",
+    "Principal",
+    "Role",
     "StoredWorkflow",
     "TokenUsage",
 ]

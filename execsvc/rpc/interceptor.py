@@ -1,20 +1,24 @@
-"""Turns what servicers raise into statuses, and requests that cannot be read into INVALID_ARGUMENT."""
+"""Stands before every method: asks who calls, and turns what servicers raise into statuses."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
 from execsvc.rpc.calls import MethodObserver, observed_stream, observed_unary
+from execsvc.rpc.gate import Gate, admitted
 from execsvc.wire.errors import internal_status, status_of
 
 logger = logging.getLogger(__name__)
+
+#: Paths of the API's own methods begin so.
+_OURS: Final = "/execsvc."
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -27,15 +31,19 @@ class _Unreadable:
         self.error = error
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Applies the table of ``execsvc.wire.errors`` to every method.
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Puts a gate before every method, and applies the table of ``execsvc.wire.errors`` to those of the API.
 
     Args:
+        gate: lets calls in.
         request_bytes: size of a request at most.
         observers: told of calls, by method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
     """
 
-    def __init__(self, *, request_bytes: int, observers: Mapping[str, MethodObserver] | None = None) -> None:
+    def __init__(
+        self, *, gate: Gate, request_bytes: int, observers: Mapping[str, MethodObserver] | None = None
+    ) -> None:
+        self._gate = gate
         self._request_bytes = request_bytes
         self._observers = observers or {}
         self._wrapped: dict[str, Handler] = {}
@@ -45,16 +53,29 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Answer the method's handler, wrapped once."""
+        """Answer the method's handler, wrapped once; or one that refuses the call without reading its request."""
         method = handler_call_details.method
+        try:
+            await self._gate.admit(method, handler_call_details.invocation_metadata)
+        except Exception as error:
+            return self._refusal(error, method)
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            # Streams of requests are other services' (reflection), with errors of their own.
-            if handler is None or handler.request_streaming:
+            # Standard services (health, reflection, channelz) have errors of their own.
+            if handler is None or not method.startswith(_OURS):
                 return handler
             wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observers.get(method))
         return wrapped
+
+    def _refusal(self, error: Exception, method: str) -> Handler:
+        async def refuse(requests: Any, context: Any) -> AsyncIterator[Any]:
+            told = self._gate.refused(error, method, context.peer()) if isinstance(error, ExecsvcError) else error
+            await _abort(context, told, method)
+            yield
+
+        observer = self._observers.get(method)
+        return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, observer) if observer else refuse)
 
 
 def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver | None) -> Handler:
@@ -92,12 +113,12 @@ def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Calla
 
 
 def _stream(
-    behavior: Callable[[Any, Any], AsyncIterator[Any]], method: str
+    behavior: Callable[[Any, Any], AsyncGenerator[Any, None]], method: str
 ) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             _check(request)
-            async for response in behavior(request, context):
+            async for response in admitted(behavior(request, context)):
                 yield response
         except Exception as error:
             await _abort(context, error, method)

@@ -12,9 +12,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from execsvc.rpc.calls import CallObserver, MethodObserver
-from execsvc.rpc.interceptor import ErrorInterceptor
+from execsvc.rpc.gate import Gate
+from execsvc.rpc.interceptor import Interceptor
 from execsvc.rpc.servicers import ExecutionServicer, ServerServicer, WorkflowServicer
-from execsvc.service import Limits, Services
+from execsvc.service import Identities, Limits, Services
 from execsvc_client import v1
 
 SERVICES: Final = ("execsvc.v1.ExecutionService", "execsvc.v1.WorkflowService", "execsvc.v1.ServerService")
@@ -29,6 +30,7 @@ class RpcServer:
         capabilities: optional abilities, for GetServerInfo.
         credentials: of TLS; None: without.
         beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
+        identities: who may call; None: anybody, for anything in the default namespace.
         calls: told of each call of the API.
     """
 
@@ -40,12 +42,15 @@ class RpcServer:
         limits: Limits,
         start_time: int,
         capabilities: Sequence[str],
+        identities: Identities | None = None,
         calls: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
     ) -> None:
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes, observers=_observers(calls))],
+            interceptors=[
+                Interceptor(gate=Gate(identities), request_bytes=limits.request_bytes, observers=_observers(calls))
+            ],
             options=[
                 # What is past the limit by far is cut off by gRPC, without details; the rest is told what the limit is.
                 ("grpc.max_receive_message_length", 2 * limits.request_bytes),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 from execsvc import __version__
+from execsvc.rpc.gate import caller
 from execsvc.service import Executions, Limits, Services, Workflows
 from execsvc.wire import requests, responses
 from execsvc_client import v1
-
-#: Everything belongs to this namespace until clients have identities.
-NAMESPACE: Final = "default"
 
 
 class ExecutionServicer(v1.ExecutionServiceServicer):
@@ -27,24 +25,24 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Execute(self, request: v1.ExecuteRequest, context: Any) -> v1.ExecuteResponse:
         """See the proto."""
-        status = await self._executions.execute(NAMESPACE, requests.execute_command(request))
+        status = await self._executions.execute(caller().namespace, requests.execute_command(request))
         return v1.ExecuteResponse(status=None if status is None else responses.status_message(status))
 
     async def GetStatus(self, request: v1.GetStatusRequest, context: Any) -> v1.GetStatusResponse:
         """See the proto."""
-        status = await self._executions.status(NAMESPACE, request.execution_id)
+        status = await self._executions.status(caller().namespace, request.execution_id)
         return v1.GetStatusResponse(status=responses.status_message(status))
 
     async def GetExecution(self, request: v1.GetExecutionRequest, context: Any) -> v1.GetExecutionResponse:
         """See the proto."""
         full = requests.wants_full(request)
-        execution = await self._executions.get(NAMESPACE, request.execution_id, full=full)
+        execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
         return v1.GetExecutionResponse(execution=responses.execution_message(execution, full=full))
 
     async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[Any]:
         """See the proto. Answers the bytes of responses: ``RpcServer`` sends them as they are."""
         parts = self._logs.stream(
-            NAMESPACE,
+            caller().namespace,
             request.execution_id,
             after=request.after_sequence,
             tail=request.tail,
@@ -62,7 +60,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
     async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
         """See the proto."""
         columns, token = await self._logs.page(
-            NAMESPACE,
+            caller().namespace,
             request.execution_id,
             filter=requests.log_filter(request),
             size=request.page_size,
@@ -72,7 +70,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""
-        status = await self._control(NAMESPACE, requests.control_command(request))
+        status = await self._control(caller().namespace, requests.control_command(request))
         return v1.ControlResponse(status=responses.status_message(status))
 
     async def WatchExecution(
@@ -80,7 +78,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
     ) -> AsyncIterator[v1.WatchExecutionResponse]:
         """See the proto."""
         messages = responses.WatchMessages()
-        snapshots = self._watcher.stream(NAMESPACE, request.execution_id, tokens=request.include_tokens)
+        snapshots = self._watcher.stream(caller().namespace, request.execution_id, tokens=request.include_tokens)
         async with aclosing(snapshots):
             async for snapshot in snapshots:
                 yield messages.response(snapshot)
@@ -88,7 +86,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
     async def ListExecutions(self, request: v1.ListExecutionsRequest, context: Any) -> v1.ListExecutionsResponse:
         """See the proto."""
         executions, token = await self._history.page(
-            NAMESPACE,
+            caller().namespace,
             filter=request.filter,
             order_by=request.order_by,
             size=request.page_size,
@@ -98,7 +96,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def DeleteExecution(self, request: v1.DeleteExecutionRequest, context: Any) -> v1.DeleteExecutionResponse:
         """See the proto."""
-        await self._history.delete(NAMESPACE, request.execution_id)
+        await self._history.delete(caller().namespace, request.execution_id)
         return v1.DeleteExecutionResponse()
 
 
@@ -118,18 +116,18 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
 
     async def CreateWorkflow(self, request: v1.CreateWorkflowRequest, context: Any) -> v1.CreateWorkflowResponse:
         """See the proto."""
-        put = await self._workflows.create(NAMESPACE, request.workflow_id, requests.definition_of(request))
+        put = await self._workflows.create(caller().namespace, request.workflow_id, requests.definition_of(request))
         return v1.CreateWorkflowResponse(workflow=responses.workflow_message(put.workflow), created=put.created)
 
     async def GetWorkflow(self, request: v1.GetWorkflowRequest, context: Any) -> v1.GetWorkflowResponse:
         """See the proto."""
-        workflow = await self._workflows.get(NAMESPACE, request.workflow_id, request.version)
+        workflow = await self._workflows.get(caller().namespace, request.workflow_id, request.version)
         return v1.GetWorkflowResponse(workflow=responses.workflow_message(workflow))
 
     async def ListWorkflows(self, request: v1.ListWorkflowsRequest, context: Any) -> v1.ListWorkflowsResponse:
         """See the proto."""
         workflows, token = await self._workflows.page(
-            NAMESPACE, workflow_id=request.workflow_id, size=request.page_size, token=request.page_token
+            caller().namespace, workflow_id=request.workflow_id, size=request.page_size, token=request.page_token
         )
         found = [responses.workflow_message(workflow) for workflow in workflows]
         return v1.ListWorkflowsResponse(workflows=found, next_page_token=token)

@@ -5,6 +5,7 @@ from execsvc.service.commands import ControlCommand, Definition, ExecuteCommand,
 from execsvc.service.control import Control
 from execsvc.service.executions import Executions
 from execsvc.service.history import History
+from execsvc.service.identity import Identities
 from execsvc.service.limits import Limits
 from execsvc.service.logs import LogPart, Logs
 from execsvc.service.services import Services
@@ -19,6 +20,7 @@ __all__ = [
     "ExecuteCommand",
     "Executions",
     "History",
+    "Identities",
     "Limits",
     "LogFilter",
     "LogPart",

@@ -13,6 +13,7 @@ from execsvc.store.protocol import (
     LogPage,
     PutWorkflow,
     Store,
+    Tokens,
     Unfinished,
     Updated,
     UpdateExecution,
@@ -26,6 +27,7 @@ from execsvc.store.sqlite import (
     back_up,
     bring_up_to_date,
     check_database,
+    opened_tokens,
     restore,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "StoreObserver",
+    "Tokens",
     "Unfinished",
     "UpdateExecution",
     "Updated",
@@ -56,5 +59,6 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "opened_tokens",
     "restore",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from execsvc.model import (
+    ApiToken,
     ErrorInfo,
     Execution,
     ExecutionRequest,
@@ -201,11 +202,36 @@ class Commit:
 Listener = Callable[[Commit], None]
 
 
+class Tokens(Protocol):
+    """Keeps API tokens. Beside a running server another process may hold one on the same database.
+
+    Every method raises StorageUnavailable (or StorageFull) when the database fails, and may be repeated then.
+    """
+
+    async def find(self, token_id: str) -> ApiToken | None:
+        """Answer the token with this id; None: there is none. What it says was so at most a second ago."""
+        ...
+
+    async def all(self) -> Sequence[ApiToken]:
+        """Answer every token, newest first."""
+        ...
+
+    async def add(self, token: ApiToken) -> None:
+        """Store a token."""
+        ...
+
+    async def revoke(self, token_id: str, time: int) -> ApiToken | None:
+        """Revoke a token for ever; answers it, with the time of the first call. None: there is none."""
+        ...
+
+
 class Store(Protocol):
     """Durable storage. Every method raises StorageUnavailable (or StorageFull) when the database fails."""
 
     #: Short name for capabilities and logs.
     name: str
+    #: The API tokens in the same database.
+    tokens: Tokens
     #: Where the data are, for people; holds nothing secret.
     place: str
 

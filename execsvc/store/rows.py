@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 
 from execsvc.model import (
+    ApiToken,
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
     NewLogEntry,
     NodeRun,
     NodeState,
+    Role,
     TokenUsage,
 )
 
@@ -24,6 +26,38 @@ STATUS_COLUMNS = (
     "create_time, start_time, end_time, last_sequence, epoch"
 )
 NODE_COLUMNS = "node_id, state, attempt, attempts_before, start_time, end_time, retry_time, branch, usage, error"
+
+#: Columns of an API token, in the order ``token_of`` takes them.
+TOKEN_COLUMNS = "token_id, digest, namespace, role, name, create_time, expire_time, revoke_time"
+
+
+def token_of(row: Sequence[Any]) -> ApiToken:
+    """Make an API token of TOKEN_COLUMNS."""
+    token_id, digest, namespace, role, name, create_time, expire_time, revoke_time = row
+    return ApiToken(
+        token_id=token_id,
+        digest=digest,
+        namespace=namespace,
+        role=Role(role),
+        name=name,
+        create_time=create_time,
+        expire_time=expire_time,
+        revoke_time=revoke_time,
+    )
+
+
+def token_row(token: ApiToken) -> tuple[Any, ...]:
+    """Make TOKEN_COLUMNS of an API token."""
+    return (
+        token.token_id,
+        token.digest,
+        token.namespace,
+        str(token.role),
+        storable(token.name),
+        token.create_time,
+        token.expire_time,
+        token.revoke_time,
+    )
 
 
 def storable(text: str) -> str:

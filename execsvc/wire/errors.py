@@ -138,6 +138,13 @@ TABLE: Final[dict[type[errors.ExecsvcError], Rule]] = {
     errors.ServerDraining: Rule(code=_Code.UNAVAILABLE, details=_retry),
     errors.StorageFull: Rule(code=_Code.RESOURCE_EXHAUSTED, details=_retry),
     errors.StorageUnavailable: Rule(code=_Code.UNAVAILABLE, details=_retry),
+    errors.CredentialsMissing: Rule(code=_Code.UNAUTHENTICATED),
+    errors.CredentialsInvalid: Rule(code=_Code.UNAUTHENTICATED),
+    errors.TooManyFailures: Rule(code=_Code.RESOURCE_EXHAUSTED, details=_retry),
+    errors.RoleTooLow: Rule(
+        code=_Code.PERMISSION_DENIED,
+        metadata=lambda e: {"method": e.method, "role": e.role, "required_role": e.required_role},
+    ),
     errors.LeaseLost: Rule(code=_Code.ABORTED),
 }
 

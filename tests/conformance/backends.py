@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from execsvc.store import SqliteStore, Store
+from execsvc.store import SqliteStore, Store, Tokens
+from execsvc.store import opened_tokens as sqlite_tokens
 from execsvc.store.address import PostgresDatabase
 from execsvc.store.postgres import PostgresStore
+from execsvc.store.postgres import opened_tokens as postgres_tokens
 from tests.servers.postgres import shared_server
 
 
@@ -29,6 +32,10 @@ class Backend(Protocol):
         """Open the data; again and again the same, each time after the store before was closed."""
         ...
 
+    def tokens(self) -> AbstractAsyncContextManager[Tokens]:
+        """Open the API tokens alone, as another process does beside an open store."""
+        ...
+
     def remove(self) -> None:
         """Remove the data, once all is closed."""
         ...
@@ -45,6 +52,11 @@ class SqliteBackend:
     async def open(self) -> Store:
         return await SqliteStore.open(self._path)
 
+    @asynccontextmanager
+    async def tokens(self) -> AsyncIterator[Tokens]:
+        with sqlite_tokens(self._path) as tokens:
+            yield tokens
+
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
 
@@ -60,6 +72,9 @@ class PostgresBackend:
 
     async def open(self) -> Store:
         return await PostgresStore.open(PostgresDatabase(url=self._url))
+
+    def tokens(self) -> AbstractAsyncContextManager[Tokens]:
+        return postgres_tokens(PostgresDatabase(url=self._url))
 
     def remove(self) -> None:
         self._server.give_back(self._url)

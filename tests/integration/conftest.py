@@ -14,11 +14,15 @@ import pytest
 
 from execsvc import app
 from execsvc.app import Settings
+from execsvc.model.identity import token_id_of
 from execsvc.service import Changes
-from execsvc.store import PostgresDatabase
+from execsvc.store import PostgresDatabase, Tokens
+from execsvc.store import opened_tokens as sqlite_tokens
+from execsvc.store.postgres import opened_tokens as postgres_tokens
 from execsvc_client import AsyncExecutionClient, v1
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
+from tests.support.tokens import NOW, token
 
 
 class StartServer:
@@ -31,11 +35,35 @@ class StartServer:
         self.recovered = 0
 
     @asynccontextmanager
-    async def __call__(self, **changes: Any) -> AsyncIterator[AsyncExecutionClient]:
+    async def __call__(self, *, token: str = "", **changes: Any) -> AsyncIterator[AsyncExecutionClient]:
         async with app.running(replace(self.settings, **changes)) as server:
             self.address, self.recovered = server.address, server.recovered
-            async with AsyncExecutionClient(server.address) as client:
+            async with AsyncExecutionClient(server.address, token=token) as client:
                 yield client
+
+    @asynccontextmanager
+    async def tokens(self) -> AsyncIterator[Tokens]:
+        """Open the API tokens of the database, as another process does."""
+        if self.settings.postgres is not None:
+            async with postgres_tokens(self.settings.postgres) as tokens:
+                yield tokens
+        else:
+            with sqlite_tokens(self.settings.database) as tokens:
+                yield tokens
+
+    async def token(self, **fields: Any) -> str:
+        """Store an API token, an operator's unless ``fields`` say otherwise; answers its text."""
+        text, stored = token(**fields)
+        async with self.tokens() as tokens:
+            await tokens.add(stored)
+        return text
+
+    async def revoke(self, text: str) -> None:
+        """Revoke an API token."""
+        token_id = token_id_of(text)
+        assert token_id is not None
+        async with self.tokens() as tokens:
+            assert await tokens.revoke(token_id, NOW)
 
 
 class Stubs:

@@ -15,6 +15,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 
 from execsvc import errors
+from execsvc.model import Role
 from execsvc.store.sqlite import store as sqlite_store
 from execsvc.wire.errors import TABLE
 from execsvc_client import AsyncExecutionClient, to_definition, v1
@@ -31,6 +32,8 @@ class World:
 
     def __init__(self, client: AsyncExecutionClient, stubs: Stubs, gates: Gates, database: Path) -> None:
         self.client, self.stubs, self.gates, self.database = client, stubs, gates, database
+        #: API tokens, where the server asks for one.
+        self.reader = self.operator = ""
 
     def execute(self, **fields: Any) -> Awaitable[Any]:
         return self.stubs.executions.Execute(v1.ExecuteRequest(definition=to_definition(ECHO), **fields))
@@ -165,6 +168,37 @@ async def storage_full(world: World) -> Refusal:
     return found
 
 
+async def credentials_missing(world: World) -> Refusal:
+    return await refusal(world.execute(execution_id="e"))
+
+
+def shown(world: World, token: str) -> Awaitable[Any]:
+    request = v1.ExecuteRequest(definition=to_definition(ECHO))
+    return world.stubs.executions.Execute(request, metadata=[("authorization", f"Bearer {token}")])
+
+
+async def credentials_invalid(world: World) -> Refusal:
+    return await refusal(shown(world, "exs_aaaaaaaaaaaa_" + "a" * 43))
+
+
+async def too_many_failures(world: World) -> Refusal:
+    async with asyncio.timeout(60):
+        while True:
+            found = await refusal(shown(world, "wrong"))
+            if found.code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                break
+            assert found.code == grpc.StatusCode.UNAUTHENTICATED
+    assert found.by_kind["RetryInfo"].retry_delay.seconds == 1
+    await shown(world, world.operator)
+    return found
+
+
+async def role_too_low(world: World) -> Refusal:
+    found = await refusal(shown(world, world.reader))
+    assert found.info.metadata == {"method": "Execute", "role": "reader", "required_role": "operator"}
+    return found
+
+
 CASES: dict[type[errors.ExecsvcError], tuple[Case, str]] = {
     errors.InvalidRequest: (invalid, "BadRequest"),
     errors.TooLarge: (too_large, "QuotaFailure"),
@@ -179,7 +213,13 @@ CASES: dict[type[errors.ExecsvcError], tuple[Case, str]] = {
     errors.ServerDraining: (server_draining, "RetryInfo"),
     errors.StorageUnavailable: (storage_unavailable, "RetryInfo"),
     errors.StorageFull: (storage_full, "RetryInfo"),
+    errors.CredentialsMissing: (credentials_missing, ""),
+    errors.CredentialsInvalid: (credentials_invalid, ""),
+    errors.TooManyFailures: (too_many_failures, "RetryInfo"),
+    errors.RoleTooLow: (role_too_low, ""),
 }
+#: Of a server that asks who calls.
+OF_IDENTITY = {errors.CredentialsMissing, errors.CredentialsInvalid, errors.TooManyFailures, errors.RoleTooLow}
 #: Told to the engine only: no call of a client carries a lease.
 INTERNAL_ONLY = {errors.LeaseLost}
 
@@ -198,6 +238,8 @@ async def test_the_error_has_the_code_reason_and_details_of_the_table(
 ) -> None:
     case, kinds = CASES[error]
     settings: dict[str, Any] = {"grace": 0.0}
+    if error in OF_IDENTITY:
+        settings |= {"auth": "token"}
     if error is errors.QueueFull:
         settings |= {"max_concurrent": 1, "max_queued": 1}
     if error is errors.StorageFull:
@@ -209,7 +251,11 @@ async def test_the_error_has_the_code_reason_and_details_of_the_table(
             start_server(**settings) as client,
             grpc.aio.insecure_channel(start_server.address) as channel,
         ):
-            found = await case(World(client, Stubs(channel), gates, tmp_path / "execsvc.db"))
+            world = World(client, Stubs(channel), gates, tmp_path / "execsvc.db")
+            if error in OF_IDENTITY:
+                world.reader = await start_server.token(role=Role.READER)
+                world.operator = await start_server.token(role=Role.OPERATOR)
+            found = await case(world)
     assert found.code == TABLE[error].code
     assert found.info.reason == error.reason
     assert found.kinds == sorted(["ErrorInfo", *kinds.split()])

@@ -21,6 +21,9 @@ from typing import Any, Self
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
 
+#: Actions that take a body or answer something.
+_MORE = ("remove", "revoke", "streams", "token")
+
 
 class Lab:
     """Serves from when it is made until it is closed; then every server it has started is gone."""
@@ -84,6 +87,11 @@ class Lab:
             raise LabError(f"there is no server {name!r}")
         if action == "streams":
             return {"streams": server.streams(int(body.get("until", 0)))}
+        if action == "token":
+            return server.token(body)
+        if action == "revoke":
+            server.revoke(str(body.get("token_id", "")))
+            return {}
         if action == "remove":
             server.kill()
             del self._servers[name]
@@ -97,7 +105,7 @@ class Lab:
             "thaw": server.thaw,
         }
         if action not in actions:
-            raise LabError(f"there is no action {action!r}; there are {', '.join(actions)}, remove and streams")
+            raise LabError(f"there is no action {action!r}; there are {', '.join((*actions, *_MORE))}")
         actions[action]()
         return {"id": name, "target": server.target}
 

@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from execsvc.clock import SystemClock
+from execsvc.model import Role
+from execsvc.model.identity import new_token
+from execsvc.store import opened_tokens
 from execsvc_client import ExecsvcError, ExecutionClient
 from tests.support.processes import ServerProcess
 from tests.support.scrapes import scrape
 
 #: Options a scenario may give a server, each passed to ``serve`` under its own name.
 OPTIONS = frozenset(
-    {"max_concurrent", "max_queued", "max_timeout", "default_timeout", "key_limit", "grace", "heartbeat"}
+    {"auth", "max_concurrent", "max_queued", "max_timeout", "default_timeout", "key_limit", "grace", "heartbeat"}
 )
 #: What it gets where the scenario says nothing: it comes and goes quickly.
 DEFAULTS: Mapping[str, Any] = {"grace": 0, "heartbeat": 1}
@@ -38,7 +42,7 @@ class LabServer:
         unknown = sorted(options.keys() - OPTIONS)
         if unknown:
             raise LabError(f"there is no option {', '.join(unknown)}; there are {', '.join(sorted(OPTIONS))}")
-        self._folder = folder
+        self._database = folder / "server.db"
         self._arguments = [
             text
             for name, value in (DEFAULTS | dict(options)).items()
@@ -60,7 +64,7 @@ class LabServer:
             while self._process is None:
                 try:
                     self._process = ServerProcess(
-                        self._folder / "server.db", "--metrics", "0", *self._arguments, address=self.target
+                        self._database, "--metrics", "0", *self._arguments, address=self.target
                     )
                 except RuntimeError as error:
                     # Another process's connection can hold the port for a moment.
@@ -78,8 +82,9 @@ class LabServer:
     def drain(self) -> None:
         """Ask it to go down, and return once it takes nothing new; what is under way has ``grace`` seconds."""
         process = self._running()
+        token = self.token({})["token"]
         process.terminate()
-        with ExecutionClient(self.target) as client:
+        with ExecutionClient(self.target, token=token) as client:
             try:
                 wait_until(lambda: client.server_info().draining, "the server to drain")
             except ExecsvcError as error:
@@ -102,6 +107,23 @@ class LabServer:
     def thaw(self) -> None:
         """Let it go on."""
         self._running().process.send_signal(signal.SIGCONT)
+
+    def token(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Make an API token."""
+        try:
+            role, namespace = Role(fields.get("role", "reader")), str(fields.get("namespace", "default"))
+        except ValueError as error:
+            raise LabError(str(error)) from error
+        text, stored = new_token(namespace=namespace, role=role, name="", now=SystemClock()(), expire_time=None)
+        with opened_tokens(self._database) as tokens:
+            asyncio.run(tokens.add(stored))
+        return {"token": text, "token_id": stored.token_id}
+
+    def revoke(self, token_id: str) -> None:
+        """Revoke an API token."""
+        with opened_tokens(self._database) as tokens:
+            if asyncio.run(tokens.revoke(token_id, SystemClock()())) is None:
+                raise LabError(f"there is no token {token_id!r}")
 
     def streams(self, until: int) -> int:
         """Wait until so many streams are under way on it."""

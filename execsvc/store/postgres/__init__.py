@@ -1,5 +1,5 @@
 """The Store on a Postgres database, for one server or many."""
 
-from execsvc.store.postgres.store import PostgresStore
+from execsvc.store.postgres.store import PostgresStore, opened_tokens
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresStore", "opened_tokens"]

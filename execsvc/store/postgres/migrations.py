@@ -137,8 +137,21 @@ END
 $$;
 """
 
+_API_TOKENS = """
+CREATE TABLE execsvc.api_tokens (
+    token_id text COLLATE "C" PRIMARY KEY,
+    digest text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    create_time bigint NOT NULL,
+    expire_time bigint,
+    revoke_time bigint
+);
+"""
+
 #: Names and statements, oldest first.
-STEPS: Final[Mapping[str, str]] = {"0001_first": _FIRST}
+STEPS: Final[Mapping[str, str]] = {"0001_first": _FIRST, "0002_api_tokens": _API_TOKENS}
 
 _RECORDS = """
 CREATE SCHEMA IF NOT EXISTS execsvc;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import cast
 
 from execsvc.errors import StorageUnavailable
@@ -19,6 +19,7 @@ from execsvc.store.postgres.lists import find_workflow, list_executions, list_ex
 from execsvc.store.postgres.migrations import check_server, migrate
 from execsvc.store.postgres.reader import Reader
 from execsvc.store.postgres.session import Session
+from execsvc.store.postgres.tokens import PostgresTokens
 from execsvc.store.postgres.writer import Writer
 from execsvc.store.protocol import (
     Claim,
@@ -30,6 +31,7 @@ from execsvc.store.protocol import (
     Listener,
     LogPage,
     PutWorkflow,
+    Tokens,
     Unfinished,
     Updated,
     UpdateExecution,
@@ -52,6 +54,7 @@ class PostgresStore:
         self._pool = pool
         self._listeners: list[Listener] = []
         self._reader = Reader(pool, observer)
+        self.tokens: Tokens = PostgresTokens(self._reader)
         self._writer = Writer(connections, self._publish, observer)
 
     @classmethod
@@ -72,7 +75,7 @@ class PostgresStore:
             StorageUnavailable: it cannot be reached, or is of a later version.
         """
         connections = Connections(database)
-        try:
+        with _told(connections):
             async with AsyncExitStack() as opened:
                 session = await Session.open(connections, taken_over)
                 opened.push_async_callback(session.close)
@@ -83,11 +86,6 @@ class PostgresStore:
                 store = cls(connections, session, pool, observer)
                 opened.pop_all()
                 return store
-        except Failure as error:
-            why = str(error).partition("\n")[0] or type(error).__name__
-            raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error
-        except StorageUnavailable as error:
-            raise StorageUnavailable(f"cannot open {connections.shown}: {error}") from error
 
     def create(self, change: CreateExecution) -> asyncio.Future[Created]:
         """See ``Store.create``."""
@@ -211,3 +209,33 @@ async def prepare(connections: Connections) -> Sequence[str]:
         return await migrate(db)
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def opened_tokens(database: PostgresDatabase) -> AsyncIterator[PostgresTokens]:
+    """Open the API tokens of a database, brought up to date first, whether or not servers use it.
+
+    Raises:
+        StorageUnavailable: it cannot be reached, or is of a later version.
+    """
+    connections = Connections(database)
+    with _told(connections):
+        await prepare(connections)
+        pool = connections.pool()
+        await pool.open(wait=True)
+    try:
+        yield PostgresTokens(Reader(pool))
+    finally:
+        await pool.close()
+
+
+@contextmanager
+def _told(connections: Connections) -> Iterator[None]:
+    """Name the database in what is said of one that cannot be opened."""
+    try:
+        yield
+    except Failure as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error
+    except StorageUnavailable as error:
+        raise StorageUnavailable(f"cannot open {connections.shown}: {error}") from error

@@ -2,7 +2,7 @@
 
 from execsvc.store.sqlite.backup import BackupUnusable, Copied, back_up, restore
 from execsvc.store.sqlite.check import Finding, check_database
-from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date
+from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date, opened_tokens
 
 __all__ = [
     "BackupUnusable",
@@ -12,5 +12,6 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "opened_tokens",
     "restore",
 ]

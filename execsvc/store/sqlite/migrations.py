@@ -49,6 +49,12 @@ def check_ours_and_known(db: Database) -> None:
     _check_known(db)
 
 
+def up_to_date(db: Database) -> bool:
+    """Whether a database is ours and lacks no step. Changes nothing."""
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    return application_id == APPLICATION_ID and {step.name for step in migrations.applied(db)} == _known
+
+
 def _check_known(db: Database) -> None:
     later = {step.name for step in migrations.applied(db)} - _known
     if later:
@@ -182,6 +188,24 @@ def _first(db: Database) -> None:
             action TEXT NOT NULL,
             status TEXT NOT NULL,
             PRIMARY KEY (execution, request_id)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+@_step("0002_api_tokens")
+def _api_tokens(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE api_tokens (
+            token_id TEXT PRIMARY KEY,
+            digest TEXT NOT NULL,
+            namespace TEXT NOT NULL,
+            role TEXT NOT NULL,
+            name TEXT NOT NULL,
+            create_time INTEGER NOT NULL,
+            expire_time INTEGER,
+            revoke_time INTEGER
         ) WITHOUT ROWID
         """
     )

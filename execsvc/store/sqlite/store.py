@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +26,7 @@ from execsvc.store.protocol import (
     Listener,
     LogPage,
     PutWorkflow,
+    Tokens,
     Unfinished,
     Updated,
     UpdateExecution,
@@ -33,8 +34,9 @@ from execsvc.store.protocol import (
 )
 from execsvc.store.sqlite.lists import find_workflow, list_executions, list_expired, list_workflows
 from execsvc.store.sqlite.lock import DatabaseLock
-from execsvc.store.sqlite.migrations import check_ours, migrations
+from execsvc.store.sqlite.migrations import check_ours, migrations, up_to_date
 from execsvc.store.sqlite.reader import Reader
+from execsvc.store.sqlite.tokens import SqliteTokens
 from execsvc.store.sqlite.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -51,9 +53,12 @@ class SqliteStore:
         lock: DatabaseLock,
         db: sqlite3.Connection,
         reader: Reader,
+        tokens: SqliteTokens,
         observer: StoreObserver | None = None,
     ) -> None:
         self.place = place
+        self.tokens: Tokens = tokens
+        self._tokens = tokens
         self._lock = lock
         self._db = db
         self._listeners: list[Listener] = []
@@ -72,7 +77,7 @@ class SqliteStore:
         path, lock = _locked(Path(path))
         try:
             db = await asyncio.to_thread(_opened, path)
-            return cls(place, lock, db, Reader(path, observer=observer), observer)
+            return cls(place, lock, db, Reader(path, observer=observer), SqliteTokens(path, observer), observer)
         except (sqlite3.Error, StorageUnavailable) as error:
             lock.release()
             raise StorageUnavailable(f"cannot open {path}: {error}") from error
@@ -177,6 +182,7 @@ class SqliteStore:
         """See ``Store.close``."""
         await self._writer.close()
         await asyncio.to_thread(self._reader.close)
+        self._tokens.close()
         self._db.close()
         self._lock.release()
 
@@ -208,6 +214,33 @@ def bring_up_to_date(path: Path) -> Sequence[str]:
         raise StorageUnavailable(f"cannot open {path}: {error}") from error
     finally:
         lock.release()
+
+
+@contextmanager
+def opened_tokens(path: Path) -> Iterator[SqliteTokens]:
+    """Open the API tokens of a database, made or migrated first, whether or not a server uses it.
+
+    Raises:
+        DatabaseLocked: it lacks steps that cannot be made up for, since a server of an earlier version uses it.
+        StorageUnavailable: it cannot be opened, or is no database of ours.
+    """
+    if not _up_to_date(path):
+        bring_up_to_date(path)
+    tokens = SqliteTokens(path)
+    try:
+        yield tokens
+    finally:
+        tokens.close()
+
+
+def _up_to_date(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return up_to_date(Database(db))
+    except sqlite3.Error as error:
+        raise StorageUnavailable(f"cannot open {path}: {error}") from error
 
 
 def _locked(path: Path) -> tuple[Path, DatabaseLock]:

@@ -52,6 +52,14 @@ CASES: dict[type[errors.ExecsvcError], tuple[errors.ExecsvcError, int, dict[str,
     errors.ServerDraining: (errors.ServerDraining(), 503, {"retry_after": 1.0}),
     errors.StorageFull: (errors.StorageFull(), 507, {"retry_after": 10.0}),
     errors.StorageUnavailable: (errors.StorageUnavailable(), 503, {"retry_after": 2.0}),
+    errors.CredentialsMissing: (errors.CredentialsMissing(), 401, {}),
+    errors.CredentialsInvalid: (errors.CredentialsInvalid(), 401, {}),
+    errors.TooManyFailures: (errors.TooManyFailures(), 429, {"retry_after": 1.0}),
+    errors.RoleTooLow: (
+        errors.RoleTooLow(method="Execute", role="reader", required_role="operator"),
+        403,
+        {"method": "Execute", "role": "reader", "required_role": "operator"},
+    ),
     errors.LeaseLost: (errors.LeaseLost(), 409, {}),
 }
 
@@ -93,7 +101,8 @@ def test_an_error_of_the_server_as_a_problem(cls: type[errors.ExecsvcError]) -> 
         **facts,
     }
     after = facts.get("retry_after")
-    assert problem.all_headers() == ({} if after is None else {"Retry-After": str(round(after))})
+    headers = {} if after is None else {"Retry-After": str(round(after))}
+    assert problem.all_headers() == headers | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
 
 
 def test_a_bug_says_nothing_of_what_went_wrong_inside() -> None:

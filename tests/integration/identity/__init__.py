@@ -1,0 +1,1 @@
+"""Who may call what, and that callers of one namespace learn nothing of another."""
