@@ -95,24 +95,35 @@ export abstract class ResumingStream<Request, Response, Item> implements AsyncIt
     const responses = this.connector
       .connect(this.reader.request(), this.reader.retry.attemptTimeout(), scope.signal)
       [Symbol.asyncIterator]();
-    for (;;) {
-      let answer: IteratorResult<Response>;
-      try {
-        answer = await responses.next();
-      } catch (thrown) {
-        scope.check();
-        return this.reader.broken(scope.errorOf(thrown));
+    let open = true;
+    try {
+      for (;;) {
+        let answer: IteratorResult<Response>;
+        try {
+          answer = await responses.next();
+        } catch (thrown) {
+          open = false;
+          scope.check();
+          return this.reader.broken(scope.errorOf(thrown));
+        }
+        if (answer.done) {
+          open = false;
+          return this.reader.closedByServer();
+        }
+        this.reader.receive(answer.value);
+        for (let item = this.reader.nextItem(); item !== undefined; item = this.reader.nextItem()) {
+          yield item;
+          scope.check();
+        }
+        if (this.reader.ended) {
+          return undefined;
+        }
       }
-      if (answer.done) {
-        return this.reader.closedByServer();
-      }
-      this.reader.receive(answer.value);
-      for (let item = this.reader.nextItem(); item !== undefined; item = this.reader.nextItem()) {
-        yield item;
-        scope.check();
-      }
-      if (this.reader.ended) {
-        return undefined;
+    } finally {
+      if (open) {
+        scope.end();
+        // Only whoever reads to the end, or to an error, lets the transport clear its timers.
+        responses.next().catch(() => {});
       }
     }
   }
