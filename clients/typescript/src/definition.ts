@@ -21,7 +21,8 @@ import { isRecord } from "./values.js";
 export interface DefinitionJson {
   readonly nodes?: readonly object[] | null;
   readonly edges?: readonly object[] | null;
-  readonly [key: string]: unknown;
+  /** Of React Flow's own; not looked at. */
+  readonly viewport?: unknown;
 }
 
 /** What is taken as a workflow: the message, its JSON form as an object or as text, or the `file:` URL of a JSON file. */
