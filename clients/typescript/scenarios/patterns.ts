@@ -68,19 +68,13 @@ function operate(
 
 function same(expected: Json, value: Json | undefined): boolean {
   if (isDefault(expected)) {
-    // Each default also stands for the absence of the others.
-    return (
-      value === undefined || value === null || (isDefault(value) && typeof value === typeof expected) || isZero(value)
-    );
+    // A default also stands for its absence.
+    return value === undefined || value === null || (isDefault(value) && typeof value === typeof expected);
   }
   if (typeof expected === "number" || typeof expected === "bigint") {
     return numberOf(value) === Number(expected);
   }
   return JSON.stringify(expected) === JSON.stringify(value);
-}
-
-function isZero(value: Json): boolean {
-  return value === "0";
 }
 
 function isDefault(value: Json | undefined): boolean {

@@ -23,6 +23,7 @@ export class Sessions implements SessionManager {
   #current: Http2SessionManager;
   // Given up for new streams, but older ones may still run on them.
   readonly #former = new Set<Http2SessionManager>();
+  #closed = false;
 
   constructor(
     private readonly url: string,
@@ -39,6 +40,9 @@ export class Sessions implements SessionManager {
     headers: OutgoingHttpHeaders,
     options: Parameters<Http2SessionManager["request"]>[3],
   ): Promise<ClientHttp2Stream> {
+    if (this.#closed) {
+      throw new ConnectError("the client is closed", Code.Canceled);
+    }
     const manager = this.#current;
     const opening = manager.request(method, path, headers, options);
     let timer: NodeJS.Timeout | undefined;
@@ -64,8 +68,9 @@ export class Sessions implements SessionManager {
     }
   }
 
-  /** Closes every session, and so every stream. */
+  /** Closes every session, and so every stream; opens no more. */
   close(): void {
+    this.#closed = true;
     for (const manager of [this.#current, ...this.#former]) {
       manager.abort(new ConnectError("the client was closed", Code.Canceled));
     }
