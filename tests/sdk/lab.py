@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from tests.sdk.scenarios import FOLDER as SCENARIOS
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
 
@@ -25,7 +26,8 @@ from tests.sdk.servers import LabError, LabServer
 class Lab:
     """Serves from when it is made until it is closed; then every server it has started is gone."""
 
-    def __init__(self, *, only: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset()) -> None:
+        self._files = scenarios
         self._only = only
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
         self._servers: dict[str, LabServer] = {}
@@ -58,18 +60,20 @@ class Lab:
 
     def _scenarios(self) -> dict[str, Any]:
         # Read anew each time: whoever works on a scenario need not start the lab again.
-        found = load()
+        found = load(self._files)
         names = {one["name"] for one in found.scenarios}
         if unknown := self._only - names:
             raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
         scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
         return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+    def answer(self, method: str, path: str, body: Any) -> Any:
         """Answer one request."""
         match method, path.strip("/").split("/"):
             case "GET", ["scenarios"]:
                 return self._scenarios()
+            case "POST", ["echo"]:
+                return body
             case "POST", ["servers"]:
                 name = self._start(body)
                 return {"id": name, "target": self._servers[name].target}

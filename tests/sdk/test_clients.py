@@ -13,8 +13,12 @@ import pytest
 
 from tests.sdk.lab import Lab
 from tests.sdk.outcomes import run
+from tests.sdk.scenarios import load
 from tools.client_code import outputs
 from tools.languages import LANGUAGES, ROOT, Language, environment, missing_is_failure
+
+#: Scenarios that must fail.
+WRONG = Path(__file__).with_name("wrong")
 
 #: Packages are built from nothing here.
 pytestmark = pytest.mark.timeout(1800)
@@ -36,6 +40,18 @@ def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> N
 
     assert outcome.skipped == ""
     assert (outcome.failures, outcome.broken) == ([], "")
+
+
+def test_a_runner_lets_nothing_pass_that_is_wrong(language: Language) -> None:
+    wrong = {scenario["name"]: len(scenario["steps"]) - 1 for scenario in load(WRONG).scenarios}
+    with Lab(scenarios=WRONG) as lab:
+        outcome = run(language, lab.url, lab.names())
+
+    for variant in outcome.results:
+        failed = {one.scenario: one.problem for one in outcome.failures if one.variant == variant}
+        assert [name for name in wrong if name not in failed] == []
+        early = {name: problem for name, problem in failed.items() if not problem.startswith(f"step {wrong[name]}: ")}
+        assert early == {}
 
 
 def test_a_package_is_built_and_used_from_outside_and_its_quick_start_runs(language: Language, lab: Lab) -> None:
