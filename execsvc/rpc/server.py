@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -57,7 +57,9 @@ class RpcServer:
                 ("grpc.http2.max_ping_strikes", 4),
             ],
         )
-        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services), self._server)
+        executions = ExecutionServicer(services)
+        v1.add_ExecutionServiceServicer_to_server(executions, self._server)
+        self._server.add_registered_method_handlers(SERVICES[0], {"StreamLogs": _serialized(executions.StreamLogs)})
         v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)
         v1.add_ServerServiceServicer_to_server(
             ServerServicer(services.executions, limits=limits, start_time=start_time, capabilities=capabilities),
@@ -95,6 +97,13 @@ class RpcServer:
     async def stop(self, grace: float) -> None:
         """Stop listening; calls under way have ``grace`` seconds to end."""
         await self._server.stop(grace)
+
+
+def _serialized(
+    stream_logs: Callable[[v1.StreamLogsRequest, Any], AsyncIterator[bytes]],
+) -> grpc.RpcMethodHandler[v1.StreamLogsRequest, bytes]:
+    """Handle StreamLogs, whose responses are bytes already; registered last, it takes the generated one's place."""
+    return grpc.unary_stream_rpc_method_handler(stream_logs, request_deserializer=v1.StreamLogsRequest.FromString)
 
 
 def _observers(calls: CallObserver | None) -> dict[str, MethodObserver]:

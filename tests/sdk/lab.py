@@ -5,6 +5,7 @@ It prints its base URL and serves until SIGTERM or Ctrl-C. ``clients/scenarios/R
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from tests.sdk.scenarios import FOLDER as SCENARIOS
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
 
@@ -24,7 +26,8 @@ from tests.sdk.servers import LabError, LabServer
 class Lab:
     """Serves from when it is made until it is closed; then every server it has started is gone."""
 
-    def __init__(self, *, only: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset()) -> None:
+        self._files = scenarios
         self._only = only
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
         self._servers: dict[str, LabServer] = {}
@@ -51,13 +54,26 @@ class Lab:
         """Where the server that all scenarios share listens."""
         return self._servers[self._shared].target
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+    def names(self) -> list[str]:
+        """The scenarios it serves."""
+        return [one["name"] for one in self._scenarios()["scenarios"]]
+
+    def _scenarios(self) -> dict[str, Any]:
+        # Read anew each time: whoever works on a scenario need not start the lab again.
+        found = load(self._files)
+        names = {one["name"] for one in found.scenarios}
+        if unknown := self._only - names:
+            raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
+        scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
+        return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+
+    def answer(self, method: str, path: str, body: Any) -> Any:
         """Answer one request."""
         match method, path.strip("/").split("/"):
             case "GET", ["scenarios"]:
-                found = load()
-                scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
-                return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+                return self._scenarios()
+            case "POST", ["echo"]:
+                return body
             case "POST", ["servers"]:
                 name = self._start(body)
                 return {"id": name, "target": self._servers[name].target}
@@ -151,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, answer: Any) -> None:
         content = json.dumps(answer).encode()
+        with contextlib.suppress(ConnectionError):
+            self._write(status, content)
+
+    def _write(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
