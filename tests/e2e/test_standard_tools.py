@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import ENDLESS, QUICK, ROOT, ServeProcess, environment
+from tests.e2e.conftest import ENDLESS, QUICK, ROOT, Cli, ServeProcess, environment
 
 HEALTH_PROBE = "github.com/grpc-ecosystem/grpc-health-probe@v0.4.62"
 CONFIG = ROOT / "deploy" / "envoy" / "envoy.yaml"
@@ -62,6 +62,25 @@ def test_grpc_health_probe_tells_a_service_that_is_not_there(health_probe: Path,
 
     # Its code for "the check itself failed": the server says NOT_FOUND.
     assert probed.returncode == 3, probed
+
+
+@pytest.mark.timeout(700)
+def test_grpc_health_probe_tells_a_server_that_drains(
+    health_probe: Path, serve: Callable[..., ServeProcess], write: Callable[[object, str], Path]
+) -> None:
+    draining = serve("--grace", "60")
+    cli = Cli(draining.address)
+    cli.json("submit", write(ENDLESS, "endless.json"), "--id", "endless")
+
+    def probe() -> int:
+        return subprocess.run([health_probe, "-addr", draining.address], capture_output=True, check=False).returncode
+
+    assert probe() == 0
+    draining.process.terminate()
+    # The test's own timeout bounds the wait.
+    while (code := probe()) == 0:
+        pass
+    assert code == 4
 
 
 def own_config(folder: Path, server: ServeProcess) -> Path:
