@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer)
 
     def _send(self, status: int, answer: Any) -> None:
-        content = json.dumps(answer).encode()
+        content = json.dumps(answer, ensure_ascii=False).encode()
         with contextlib.suppress(ConnectionError):
             self._write(status, content)
 
