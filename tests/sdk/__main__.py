@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.sdk.lab import Lab
 from tests.sdk.outcomes import Outcome, run
+from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.table import show
 from tools.languages import Language, missing_is_failure, named
 
@@ -23,13 +24,15 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="NAMES", help="scenarios to run, separated by commas")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="languages at the same time (2)")
     arguments = parser.parse_args()
+    only = frozenset(filter(None, arguments.only.split(",")))
     try:
         languages = named(arguments.languages)
-    except ValueError as error:
+        load(only=only)
+    except (ValueError, ScenarioError) as error:
         parser.error(str(error))
     # Wide enough for all columns where nobody has a terminal.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    with Lab(only=frozenset(filter(None, arguments.only.split(",")))) as lab:
+    with Lab(only=only) as lab:
         names = lab.names()
         console.print(f"{len(names)} scenarios, server at {lab.target}", highlight=False)
 

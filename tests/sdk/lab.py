@@ -29,6 +29,8 @@ class Lab:
     def __init__(self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset()) -> None:
         self._files = scenarios
         self._only = only
+        # What is wrong with the files is said before anything is started.
+        load(scenarios, only=only)
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
         self._servers: dict[str, LabServer] = {}
         self._count = 0
@@ -60,12 +62,8 @@ class Lab:
 
     def _scenarios(self) -> dict[str, Any]:
         # Read anew each time: whoever works on a scenario need not start the lab again.
-        found = load(self._files)
-        names = {one["name"] for one in found.scenarios}
-        if unknown := self._only - names:
-            raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
-        scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
-        return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+        found = load(self._files, only=self._only)
+        return {"target": self.target, "definitions": found.definitions, "scenarios": found.scenarios}
 
     def answer(self, method: str, path: str, body: Any) -> Any:
         """Answer one request."""
@@ -166,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer)
 
     def _send(self, status: int, answer: Any) -> None:
-        content = json.dumps(answer).encode()
+        content = json.dumps(answer, ensure_ascii=False).encode()
         with contextlib.suppress(ConnectionError):
             self._write(status, content)
 
@@ -190,9 +188,13 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with Lab(only=frozenset(sys.argv[1:])) as lab:
-        print(lab.url, flush=True)
-        ended.wait()
+    try:
+        with Lab(only=frozenset(sys.argv[1:])) as lab:
+            print(lab.url, flush=True)
+            ended.wait()
+    except (LabError, ScenarioError) as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -106,6 +106,12 @@ def test_a_file_that_no_runner_would_understand_is_refused(tmp_path: Path, text:
         load(tmp_path)
 
 
+def test_only_some_are_served_and_a_name_of_none_is_refused() -> None:
+    assert [one["name"] for one in load(only=frozenset({"patterns"})).scenarios] == ["patterns"]
+    with pytest.raises(ScenarioError, match="no scenario nothing"):
+        Lab(only=frozenset({"nothing"}))
+
+
 def test_every_operation_is_described_and_used() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     used = {key for one in load().scenarios for step in one["steps"] for key in step if key in OPERATIONS}

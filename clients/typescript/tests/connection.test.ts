@@ -343,16 +343,31 @@ describe("giving up", { timeout: 60_000 }, () => {
     await assert.rejects(client.status("a", { signal: AbortSignal.timeout(100) }), DeadlineExceededError);
   });
 
-  test("a signal that many calls share keeps no listeners, and a call that succeeds leaves none", async () => {
+  test("a signal that many calls share gets one listener, and loses it with the last of them", async () => {
+    const all = new Bell();
+    const release = new Bell();
+    let waiting = 0;
     await using server = await serve({
-      getStatus: () => ({}),
+      getStatus: async () => {
+        waiting += 1;
+        if (waiting === 20) {
+          all.ring();
+        }
+        await release.next();
+        return {};
+      },
       async *streamLogs() {
         yield DONE;
       },
     });
     using client = new ExecutionClient({ target: server.target });
     const { signal } = new AbortController();
-    await client.status("a", { signal });
+    const full = all.next();
+    const calls = Array.from({ length: 20 }, () => client.status("a", { signal }));
+    await full;
+    assert.equal(getEventListeners(signal, "abort").length, 1);
+    release.ring();
+    await Promise.all(calls);
     for await (const _ of client.logs("a", { follow: true, signal })) {
       // There are none.
     }
