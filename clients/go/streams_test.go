@@ -205,8 +205,8 @@ func TestAWatchHasAllNodesAndBeginsAfreshAfterABreak(t *testing.T) {
 			t.Errorf("snapshot %d: tokens dropped is %v", at, snapshot.TokensDropped)
 		}
 	}
-	if read[2].Tokens[0] != (Token{NodeID: "b", Attempt: 1, Text: "hi"}) || stream.FinalStatus().State != StateCompleted {
-		t.Errorf("got %v, %v", read[2].Tokens, stream.FinalStatus())
+	if chunk := read[2].Tokens[0]; chunk.NodeID != "b" || chunk.Attempt != 1 || chunk.Text != "hi" || stream.FinalStatus().State != StateCompleted {
+		t.Errorf("got %v, %v", chunk, stream.FinalStatus())
 	}
 	if !proto.Equal(server.requests()[0], server.requests()[1]) {
 		t.Errorf("asked %v", server.requests())
