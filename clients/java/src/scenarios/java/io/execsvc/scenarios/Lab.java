@@ -16,11 +16,11 @@ final class Lab {
     this.address = address.replaceFirst("/$", "");
   }
 
-  Map<String, Object> get(String path) throws IOException, InterruptedException {
+  Object get(String path) throws IOException, InterruptedException {
     return send(HttpRequest.newBuilder(URI.create(address + path)).build());
   }
 
-  Map<String, Object> post(String path, Object body) throws IOException, InterruptedException {
+  Object post(String path, Object body) throws IOException, InterruptedException {
     HttpRequest.BodyPublisher content =
         HttpRequest.BodyPublishers.ofString(Json.write(body == null ? Map.of() : body));
     return send(
@@ -30,7 +30,7 @@ final class Lab {
             .build());
   }
 
-  private Map<String, Object> send(HttpRequest request) throws IOException, InterruptedException {
+  private Object send(HttpRequest request) throws IOException, InterruptedException {
     HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
     if (response.statusCode() >= 400) {
       throw new IOException(
@@ -41,6 +41,6 @@ final class Lab {
               + ": "
               + response.body());
     }
-    return Json.object(Json.parse(response.body()));
+    return Json.parse(response.body());
   }
 }

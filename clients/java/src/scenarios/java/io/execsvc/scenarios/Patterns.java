@@ -20,7 +20,7 @@ final class Patterns {
       }
       return null;
     }
-    if (pattern instanceof Map<?, ?> map && !map.isEmpty()) {
+    if (pattern instanceof Map<?, ?> map && !(map.isEmpty() && value == null)) {
       if (!(value instanceof Map<?, ?> found)) {
         return problem(path, pattern, value);
       }

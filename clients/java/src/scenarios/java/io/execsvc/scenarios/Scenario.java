@@ -25,7 +25,7 @@ final class Scenario implements AutoCloseable {
       Set.of("as", "expect", "error", "client", "background", "repeat", "parallel");
 
   /** Something that runs in the background. */
-  private record Background(Invocation invocation, Future<Map<String, Object>> result) {}
+  private record Background(Invocation invocation, Future<Object> result) {}
 
   private final Lab lab;
   private final Operations operations;
@@ -68,7 +68,7 @@ final class Scenario implements AutoCloseable {
   private String step(Map<String, Object> step) throws Exception {
     String name =
         step.keySet().stream().filter(key -> !BESIDE.contains(key)).findFirst().orElseThrow();
-    Map<String, Object> result;
+    Object result;
     try {
       result = carryOut(name, step);
     } catch (ExecsvcException error) {
@@ -88,13 +88,13 @@ final class Scenario implements AutoCloseable {
         : null;
   }
 
-  private void keep(Map<String, Object> step, Map<String, Object> result) {
+  private void keep(Map<String, Object> step, Object result) {
     if (step.get("as") instanceof String name) {
       variables.keep(name, result);
     }
   }
 
-  private Map<String, Object> carryOut(String name, Map<String, Object> step) throws Exception {
+  private Object carryOut(String name, Map<String, Object> step) throws Exception {
     if (step.get("background") instanceof String background) {
       begin(background, name, step);
       return Map.of();
@@ -103,7 +103,7 @@ final class Scenario implements AutoCloseable {
       return atOnce(name, step, times.intValue());
     }
     int times = step.get("repeat") instanceof Number repeat ? repeat.intValue() : 1;
-    Map<String, Object> result = Map.of();
+    Object result = Map.of();
     for (int i = 0; i < times; i++) {
       result = once(name, step, i, new Invocation());
     }
@@ -112,7 +112,7 @@ final class Scenario implements AutoCloseable {
 
   private void begin(String background, String name, Map<String, Object> step) throws Exception {
     CompletableFuture<Invocation> begun = new CompletableFuture<>();
-    Callable<Map<String, Object>> work =
+    Callable<Object> work =
         () -> {
           Invocation invocation = new Invocation();
           begun.complete(invocation);
@@ -122,20 +122,20 @@ final class Scenario implements AutoCloseable {
             invocation.end();
           }
         };
-    Future<Map<String, Object>> result = threads.submit(work);
+    Future<Object> result = threads.submit(work);
     backgrounds.put(background, new Background(begun.get(), result));
   }
 
   private Map<String, Object> atOnce(String name, Map<String, Object> step, int times)
       throws Exception {
-    List<Future<Map<String, Object>>> all = new ArrayList<>();
+    List<Future<Object>> all = new ArrayList<>();
     for (int i = 0; i < times; i++) {
       int number = i;
       all.add(threads.submit(() -> once(name, step, number, new Invocation())));
     }
     List<Object> results = new ArrayList<>();
     List<Object> failures = new ArrayList<>();
-    for (Future<Map<String, Object>> one : all) {
+    for (Future<Object> one : all) {
       try {
         results.add(one.get());
       } catch (ExecutionException error) {
@@ -148,8 +148,8 @@ final class Scenario implements AutoCloseable {
     return Map.of("results", results, "failures", failures);
   }
 
-  private Map<String, Object> once(
-      String name, Map<String, Object> step, long i, Invocation invocation) throws Exception {
+  private Object once(String name, Map<String, Object> step, long i, Invocation invocation)
+      throws Exception {
     Map<String, Object> with = Json.object(variables.fill(step.get(name), i));
     with = with == null ? Map.of() : with;
     switch (name) {
@@ -175,7 +175,7 @@ final class Scenario implements AutoCloseable {
     return backgrounds.get((String) with.get("background"));
   }
 
-  private static Map<String, Object> joined(Background background) throws Exception {
+  private static Object joined(Background background) throws Exception {
     try {
       return background.result.get();
     } catch (ExecutionException error) {

@@ -4,6 +4,7 @@ import io.execsvc.client.ExecutionClient;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -19,6 +20,14 @@ public final class ScenarioRunner {
   private static final Map<String, Function<ExecutionClient, Api>> MANNERS =
       Map.of("blocking", BlockingApi::new, "async", client -> new AsyncApi(client.async()));
 
+  private static final ExecutorService THREADS =
+      Executors.newCachedThreadPool(
+          work -> {
+            Thread thread = new Thread(work, "scenario");
+            thread.setDaemon(true);
+            return thread;
+          });
+
   private ScenarioRunner() {}
 
   /**
@@ -30,45 +39,47 @@ public final class ScenarioRunner {
     Lab lab = new Lab(System.getenv("EXECSVC_LAB"));
     String only = System.getenv().getOrDefault("EXECSVC_ONLY", "");
     Set<String> wanted = Set.of(only.split(","));
-    Map<String, Object> served = lab.get("/scenarios");
+    Map<String, Object> served = Json.object(lab.get("/scenarios"));
     boolean ok = true;
     for (Object item : Json.list(served.get("scenarios"))) {
       Map<String, Object> scenario = Json.object(item);
       if (!only.isEmpty() && !wanted.contains(scenario.get("name"))) {
         continue;
       }
-      for (String variant : List.of("blocking", "async")) {
-        ok &= run(lab, served, scenario, variant);
+      // Side by side: most of the time goes into waiting for servers.
+      List<CompletableFuture<Boolean>> runs =
+          List.of("blocking", "async").stream()
+              .map(
+                  variant ->
+                      CompletableFuture.supplyAsync(
+                          () -> run(lab, served, scenario, variant), THREADS))
+              .toList();
+      for (CompletableFuture<Boolean> run : runs) {
+        ok &= run.join();
       }
     }
     System.exit(ok ? 0 : 1);
   }
 
   private static boolean run(
-      Lab lab, Map<String, Object> served, Map<String, Object> scenario, String variant)
-      throws InterruptedException {
-    ExecutorService threads =
-        Executors.newCachedThreadPool(
-            work -> {
-              Thread thread = new Thread(work, "scenario");
-              thread.setDaemon(true);
-              return thread;
-            });
+      Lab lab, Map<String, Object> served, Map<String, Object> scenario, String variant) {
     String problem;
     int step;
-    try (Scenario running = new Scenario(lab, served, MANNERS.get(variant), threads)) {
-      Future<String> result = threads.submit(() -> running.run(Json.list(scenario.get("steps"))));
+    try (Scenario running = new Scenario(lab, served, MANNERS.get(variant), THREADS)) {
+      Future<String> result = THREADS.submit(() -> running.run(Json.list(scenario.get("steps"))));
       try {
         problem = result.get(LIMIT_SECONDS, TimeUnit.SECONDS);
       } catch (TimeoutException error) {
+        result.cancel(true);
         problem = "not done after " + LIMIT_SECONDS + " seconds";
       } catch (ExecutionException error) {
         error.getCause().printStackTrace();
         problem = String.valueOf(error.getCause());
+      } catch (InterruptedException error) {
+        throw new IllegalStateException(error);
       }
       step = running.at();
     }
-    threads.shutdownNow();
     System.out.println(Json.write(Scenario.report(scenario.get("name"), variant, step, problem)));
     return problem == null;
   }
