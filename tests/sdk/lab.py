@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import trustme
+
 from tests.sdk.scenarios import FOLDER as SCENARIOS
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
@@ -34,6 +36,9 @@ class Lab:
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
         self._servers: dict[str, LabServer] = {}
         self._count = 0
+        self._authority = trustme.CA()
+        #: PEM of an authority that has signed nothing here.
+        self._stranger = trustme.CA().cert_pem.bytes().decode()
         self._lock = threading.Lock()
         try:
             self._shared = self._start({"key_limit": 1})
@@ -74,7 +79,8 @@ class Lab:
                 return body
             case "POST", ["servers"]:
                 name = self._start(body)
-                return {"id": name, "target": self._servers[name].target}
+                server = self._servers[name]
+                return {"id": name, "target": server.target, "ca": server.ca, "stranger": self._stranger}
             case "POST", ["servers", name, action]:
                 return self._act(name, action, body)
             case _:
@@ -107,7 +113,7 @@ class Lab:
         with self._lock:
             self._count += 1
             name = f"s{self._count}"
-        self._servers[name] = LabServer(self._folder / name, options)
+        self._servers[name] = LabServer(self._folder / name, options, self._authority)
         return name
 
     def close(self) -> None:
