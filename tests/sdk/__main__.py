@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.console import Console
 
 from tests.sdk.lab import Lab
-from tests.sdk.outcomes import Outcome, run
+from tests.sdk.outcomes import Outcome, end, run
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.table import show
 from tools.languages import Language, missing_is_failure, named
@@ -36,16 +37,25 @@ def main() -> int:
         names = lab.names()
         console.print(f"{len(names)} scenarios, server at {lab.target}", highlight=False)
 
+        runners: list[subprocess.Popen[str]] = []
+
         def one(language: Language) -> Outcome:
             begun = time.monotonic()
-            outcome = run(language, lab.url, names)
+            outcome = run(language, lab.url, names, begun=runners.append)
             if not outcome.skipped:
                 took = f"{time.monotonic() - begun:.0f} s"
                 console.print(f"{language.name}: {'ok' if outcome.ok else 'failed'} after {took}", highlight=False)
             return outcome
 
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            outcomes = list(pool.map(one, languages))
+            try:
+                outcomes = list(pool.map(one, languages))
+            except BaseException:
+                # Ctrl-C: the threads wait for what they have started, and the pool for them.
+                pool.shutdown(wait=False, cancel_futures=True)
+                for runner in runners:
+                    end(runner)
+                raise
     show(console, names, outcomes)
     skipped = any(outcome.skipped for outcome in outcomes) and missing_is_failure()
     return int(skipped or not all(outcome.ok for outcome in outcomes))
