@@ -64,15 +64,12 @@ func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 // method is a unary call of a generated stub.
 type method[Request, Response any] func(ctx context.Context, request Request, options ...grpc.CallOption) (Response, error)
 
-// run makes a unary call within the context's deadline, or the client's own where that has none.
+// run makes a unary call within the client's call timeout, repeats included, and the context's deadline.
 func run[Request, Response any](
 	ctx context.Context, c *Client, call method[Request, Response], request Request, repeatable bool,
 ) (Response, error) {
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.callTimeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, c.callTimeout)
+	defer cancel()
 	return repeat(ctx, c, call, request, &retry{timing: c.timing, repeatable: repeatable})
 }
 

@@ -8,8 +8,8 @@
 //	execution, err := client.Wait(ctx, status.ExecutionID)
 //
 // Every error of a call is an *[Error]; errors.Is tells its kind ([ErrNotFound], [ErrUnavailable], …), also
-// context.Canceled and context.DeadlineExceeded. A call whose context has no deadline gets the client's own
-// ([WithCallTimeout]); streams and Wait have none.
+// context.Canceled and context.DeadlineExceeded. A call takes no longer than its context and [WithCallTimeout] allow,
+// streams and Wait no longer than their context.
 //
 // Calls are repeated up to five times while the server is unavailable. Execute and the control calls carry an id each,
 // so a repeat does nothing twice; Delete alone is not repeated.

@@ -98,7 +98,11 @@ func (e *Error) Error() string {
 	if name == "" {
 		name = CodeName(e.Code)
 	}
-	return fmt.Sprintf("%s [%s]", e.Message, name)
+	message := e.Message
+	if message == "" {
+		message = strings.TrimPrefix(e.Kind().Error(), "execsvc: ")
+	}
+	return fmt.Sprintf("%s [%s]", message, name)
 }
 
 // Is tells whether the error is of a kind, for errors.Is.

@@ -49,39 +49,40 @@ type ExecuteRequest struct {
 // ErrNotFound (no such stored workflow), ErrAlreadyExists (the id was used with another request), ErrResourceExhausted
 // (something is too large, or the queue is full; then with a RetryDelay).
 func (c *Client) Execute(ctx context.Context, request *ExecuteRequest) (*Status, error) {
-	definition, err := request.Definition.Message()
+	asked := given(request)
+	definition, err := asked.Definition.Message()
 	if err != nil {
 		return nil, err
 	}
 	problems := &problems{}
-	input := toInput(request.Input, "input", problems)
+	input := toInput(asked.Input, "input", problems)
 	if input == nil {
 		input = &structpb.Struct{}
 	}
-	for _, name := range sortedKeys(request.Labels) {
-		_ = checkText(name, "labels", problems) && checkText(request.Labels[name], member("labels", name), problems)
+	for _, name := range sortedKeys(asked.Labels) {
+		_ = checkText(name, "labels", problems) && checkText(asked.Labels[name], member("labels", name), problems)
 	}
-	checkText(request.ExecutionID, "execution_id", problems)
-	checkText(request.WorkflowID, "workflow_id", problems)
+	checkText(asked.ExecutionID, "execution_id", problems)
+	checkText(asked.WorkflowID, "workflow_id", problems)
 	if err := invalid(problems.found); err != nil {
 		return nil, err
 	}
-	id := request.ExecutionID
+	id := asked.ExecutionID
 	if id == "" {
 		id = rand.Text()
 	}
 	response, err := run(ctx, c, c.executions.Execute, &execsvcv1.ExecuteRequest{
 		ExecutionId:     id,
-		WorkflowId:      request.WorkflowID,
+		WorkflowId:      asked.WorkflowID,
 		Definition:      definition,
 		Input:           input,
-		Labels:          request.Labels,
-		Priority:        request.Priority,
-		Timeout:         durationMessage(request.Timeout),
-		ConcurrencyKey:  request.ConcurrencyKey,
-		ValidateOnly:    request.ValidateOnly,
-		Retry:           request.Retry.message(),
-		WorkflowVersion: request.WorkflowVersion,
+		Labels:          asked.Labels,
+		Priority:        asked.Priority,
+		Timeout:         durationMessage(asked.Timeout),
+		ConcurrencyKey:  asked.ConcurrencyKey,
+		ValidateOnly:    asked.ValidateOnly,
+		Retry:           asked.Retry.message(),
+		WorkflowVersion: asked.WorkflowVersion,
 	}, true)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func WithTokenSource(source TokenSource) Option {
 	}
 }
 
-// WithCallTimeout sets how long a call may take, repeats included, if its context has no deadline. The default is 30 s.
+// WithCallTimeout sets how long a call may take, repeats included; a context may end it earlier. The default is 30 s.
 // Streams and Wait have no such limit.
 func WithCallTimeout(timeout time.Duration) Option {
 	return func(s *settings) error {

@@ -18,23 +18,26 @@ type Snapshot struct {
 	// Changed are the ids of the nodes that changed since the snapshot before; in the first one of all.
 	Changed []string
 	// Tokens are what models answered since the snapshot before; empty unless they were asked for.
-	Tokens []Token
+	Tokens []TokenChunk
 	// TokensDropped tells whether pieces are missing: they came faster than they were read, or the connection was broken
 	// meanwhile.
 	TokensDropped bool
+	// Raw holds only the nodes that the server sent with it.
+	Raw *execsvcv1.WatchExecutionResponse
 }
 
 // Node returns a node of the snapshot by its id; nil where there is none.
 func (s *Snapshot) Node(id string) *NodeRun { return findNode(s.Nodes, id) }
 
-// Token is a piece of a language model's answer.
-type Token struct {
+// TokenChunk is a piece of a language model's answer.
+type TokenChunk struct {
 	// NodeID is the node that asked.
 	NodeID string
 	// Attempt of the node, from 1; a new attempt begins its answer anew.
 	Attempt int
 	// Text is to be appended.
 	Text string
+	Raw  *execsvcv1.TokenChunk
 }
 
 // WatchOptions say what a watch hands out beside the snapshots; nil stands for nothing.
@@ -153,10 +156,12 @@ func (w *watchCursor) snapshot(
 		Nodes:         w.nodes,
 		Changed:       changed,
 		TokensDropped: response.GetTokensDropped() || missed,
+		Raw:           response,
 	}
 	for _, chunk := range response.GetTokens() {
-		snapshot.Tokens = append(snapshot.Tokens,
-			Token{NodeID: chunk.GetNodeId(), Attempt: int(chunk.GetAttempt()), Text: chunk.GetText()})
+		snapshot.Tokens = append(snapshot.Tokens, TokenChunk{
+			NodeID: chunk.GetNodeId(), Attempt: int(chunk.GetAttempt()), Text: chunk.GetText(), Raw: chunk,
+		})
 	}
 	w.complete = snapshot.State.Terminal()
 	return snapshot

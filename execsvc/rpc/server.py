@@ -27,6 +27,8 @@ class RpcServer:
     Args:
         address: ``host:port``; port 0 takes a free one.
         capabilities: optional abilities, for GetServerInfo.
+        credentials: of TLS; None: without.
+        beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
         calls: told of each call of the API.
     """
 
@@ -39,6 +41,8 @@ class RpcServer:
         start_time: int,
         capabilities: Sequence[str],
         calls: CallObserver | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        beside: str | None = None,
     ) -> None:
         self._server = grpc.aio.server(
             interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes, observers=_observers(calls))],
@@ -70,6 +74,8 @@ class RpcServer:
         channelz.add_channelz_servicer(self._server)
         reflection.enable_server_reflection((*SERVICES, *_STANDARD), self._server)
         self._address = address
+        self._credentials = credentials
+        self._beside = beside
 
     async def start(self) -> str:
         """Listen; answers ``host:port`` with the port taken.
@@ -79,7 +85,13 @@ class RpcServer:
         """
         host = self._address.rpartition(":")[0]
         try:
-            port = self._server.add_insecure_port(self._address)
+            if self._beside is not None:
+                self._server.add_insecure_port(self._beside)
+            port = (
+                self._server.add_insecure_port(self._address)
+                if self._credentials is None
+                else self._server.add_secure_port(self._address, self._credentials)
+            )
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: the port is taken or the address is not ours") from error
         await self._server.start()

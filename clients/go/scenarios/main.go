@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/execsvc/execsvc/clients/go"
+	execsvc "github.com/execsvc/execsvc/clients/go"
 )
 
 // limit is how long a scenario may take.

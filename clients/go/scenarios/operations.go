@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/execsvc/execsvc/clients/go"
+	execsvc "github.com/execsvc/execsvc/clients/go"
 )
 
 type arguments map[string]any
@@ -445,7 +445,7 @@ func readWatch(ctx context.Context, client *execsvc.Client, a arguments, task *t
 			return nil, err
 		}
 		count++
-		if state := any(snapshot.Raw.GetState().String()); !slices.Contains(states, state) {
+		if state := any(snapshot.Status.Raw.GetState().String()); !slices.Contains(states, state) {
 			states = append(states, state)
 		}
 		rising = rising && snapshot.Progress >= progress

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/execsvc/execsvc/clients/go"
+	execsvc "github.com/execsvc/execsvc/clients/go"
 )
 
 // run is one run of one scenario.

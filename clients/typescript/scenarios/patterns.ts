@@ -11,12 +11,12 @@ export function mismatch(pattern: Json, value: Json | undefined, path = ""): str
     }
     return first(pattern.map((item, index) => mismatch(item, value[index], join(path, index))));
   }
-  if (isDocument(pattern) && Object.keys(pattern).length > 0) {
+  if (isDocument(pattern)) {
     const operators = Object.entries(pattern).filter(([key]) => key.startsWith("$"));
     if (operators.length > 0) {
       return first(operators.map(([name, argument]) => operate(name, argument, value, path, wrong)));
     }
-    if (value !== undefined && !isDocument(value)) {
+    if (value !== undefined && value !== null && !isDocument(value)) {
       return wrong("an object");
     }
     return first(Object.entries(pattern).map(([key, item]) => mismatch(item, value?.[key], join(path, key))));
@@ -56,7 +56,9 @@ function operate(
       }
       return holds(typeof value === "string" && value.includes(String(argument)));
     case "$each":
-      return first(listOf(value).map((item, index) => mismatch(argument, item, join(path, index))));
+      return Array.isArray(value)
+        ? first(value.map((item, index) => mismatch(argument, item, join(path, index))))
+        : wrong("a list");
     case "$not":
       return holds(mismatch(argument, value) !== undefined);
     case "$keys":
@@ -67,9 +69,8 @@ function operate(
 }
 
 function same(expected: Json, value: Json | undefined): boolean {
-  if (isDefault(expected)) {
-    // A default also stands for its absence.
-    return value === undefined || value === null || (isDefault(value) && typeof value === typeof expected);
+  if (value === undefined || value === null) {
+    return isDefault(expected);
   }
   if (typeof expected === "number" || typeof expected === "bigint") {
     return numberOf(value) === Number(expected);

@@ -15,8 +15,6 @@ import * as v1 from "./v1.js";
 const DEFAULT_TARGET = "127.0.0.1:50051";
 // Largest request in bytes, the server's own limit: a larger one fails here, before anything is sent.
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
-// Megabytes that one session may hold. Node's 10 are less than a single large message.
-const SESSION_MEMORY = 256;
 // The longest that a timer of Node can wait.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -163,19 +161,16 @@ function attempt(seconds: number | undefined, signal: AbortSignal): AttemptOptio
 
 function openSessions({ target = DEFAULT_TARGET, tls = false }: ClientOptions): Sessions {
   const { url, socketPath } = addressOf(target, tls !== false);
-  const options: ConstructorParameters<typeof Sessions>[1] = { maxSessionMemory: SESSION_MEMORY };
   if (tls === false) {
-    return new Sessions(url, socketPath ? { ...options, createConnection: () => connect(socketPath) } : options);
+    return new Sessions(url, socketPath ? { createConnection: () => connect(socketPath) } : {});
   }
   const { serverName, ...pem } = tls === true ? {} : tls;
   const secure = { ...pem, ...(serverName ? { servername: serverName } : {}) };
-  return new Sessions(url, {
-    ...options,
-    ...secure,
-    ...(socketPath
-      ? { createConnection: () => connectTls({ ...secure, path: socketPath, ALPNProtocols: ["h2"] }) }
-      : {}),
-  });
+  const socket = { ...secure, ALPNProtocols: ["h2"] };
+  return new Sessions(
+    url,
+    socketPath ? { createConnection: () => connectTls({ ...socket, path: socketPath }) } : secure,
+  );
 }
 
 function authorize(token: Token): Interceptor {

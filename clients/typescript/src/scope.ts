@@ -3,22 +3,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CancelledError, DeadlineExceededError, type ExecsvcError } from "./errors.js";
+import { whenAborted } from "./signals.js";
 import { fromCallError } from "./status.js";
 
 /** Lives until `end`; until then the caller's signal, or whoever holds it, may cut it off. */
 export class Scope {
   readonly #controller = new AbortController();
-  readonly #onAbort = () => this.cut(fromSignal(this.outer));
+  readonly #letGo: (() => void) | undefined;
   #reason: ExecsvcError | undefined;
 
   constructor(
-    private readonly outer: AbortSignal | undefined,
+    outer: AbortSignal | undefined,
     private readonly ended: (scope: Scope) => void,
   ) {
     if (outer?.aborted) {
-      this.#onAbort();
-    } else {
-      outer?.addEventListener("abort", this.#onAbort, { once: true });
+      this.cut(fromSignal(outer));
+    } else if (outer) {
+      this.#letGo = whenAborted(outer, () => this.cut(fromSignal(outer)));
     }
   }
 
@@ -57,14 +58,14 @@ export class Scope {
 
   /** Lets go of the caller's signal, and of what is still open. */
   end(): void {
-    this.outer?.removeEventListener("abort", this.#onAbort);
+    this.#letGo?.();
     this.#controller.abort(new ConnectError("the call has ended", Code.Canceled));
     this.ended(this);
   }
 }
 
-function fromSignal(signal: AbortSignal | undefined): ExecsvcError {
-  const cause: unknown = signal?.reason;
+function fromSignal(signal: AbortSignal): ExecsvcError {
+  const cause: unknown = signal.reason;
   // What AbortSignal.timeout says.
   return cause instanceof Error && cause.name === "TimeoutError"
     ? new DeadlineExceededError("the signal's time was over before an answer came", { cause })

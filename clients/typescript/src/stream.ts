@@ -121,8 +121,7 @@ export abstract class ResumingStream<Request, Response, Item> implements AsyncIt
       }
     } finally {
       if (open) {
-        scope.end();
-        // Only whoever reads to the end, or to an error, lets the transport clear its timers.
+        // Only whoever reads to the end, or to the error that follows now, lets the transport clear its timers.
         responses.next().catch(() => {});
       }
     }

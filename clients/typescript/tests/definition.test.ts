@@ -106,7 +106,7 @@ test("every problem is reported at once, with its path", () => {
       { id: "b", config: {} },
       { id: "c", type: "output", config: {}, data: {} },
       { id: "d", type: "llm", config: { messages: "x", parameters: { n: 2 ** 60 } }, timeout: "soon" },
-      { id: "e", type: "output", retry: { max_attempts: 1.5 }, on_error: { action: "explode" } },
+      { id: "e", type: "output", retry: { max_attempts: 1.5, non_retryable: [1] }, on_error: { action: "explode" } },
       "node",
     ],
     edges: [{ source: "a", target: "b", branch: "x", sourceHandle: "y", colour: "red" }],
@@ -125,6 +125,7 @@ test("every problem is reported at once, with its path", () => {
     "definition.nodes[3].timeout INVALID_DURATION",
     "definition.nodes[4].on_error.action UNKNOWN_VALUE",
     "definition.nodes[4].retry.max_attempts OUT_OF_RANGE",
+    "definition.nodes[4].retry.non_retryable[0] WRONG_TYPE",
     "definition.nodes[5] WRONG_TYPE",
   ]);
 });

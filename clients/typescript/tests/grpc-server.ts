@@ -8,8 +8,9 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { v1 } from "../src/index.js";
 
 export interface Serving {
   readonly tls?: { readonly cert: string; readonly key: string };
@@ -73,4 +74,12 @@ export class GrpcServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
+}
+
+/** Starts a server with some of the calls about executions. */
+export async function serve(
+  executions: Partial<ServiceImpl<typeof v1.ExecutionService>>,
+  serving?: Serving,
+): Promise<GrpcServer> {
+  return await GrpcServer.start((router) => router.service(v1.ExecutionService, executions), serving);
 }
