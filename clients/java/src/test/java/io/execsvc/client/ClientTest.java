@@ -331,7 +331,7 @@ class ClientTest {
         ServerSocket theirs = new ServerSocket(0);
         ExecutionClient away = ExecutionClient.connect("127.0.0.1:" + ours.getLocalPort())) {
       CountDownLatch dialled = dropping(ours, 5);
-      CountDownLatch dialledByGrpc = dropping(theirs, 5);
+      CountDownLatch dialledByGrpc = dropping(theirs, 3);
       ManagedChannel plain =
           Grpc.newChannelBuilder(
                   "127.0.0.1:" + theirs.getLocalPort(), InsecureChannelCredentials.create())
