@@ -76,7 +76,6 @@ final class Connection {
         .keepAliveTime(30, TimeUnit.SECONDS)
         .keepAliveTimeout(10, TimeUnit.SECONDS)
         .keepAliveWithoutCalls(false)
-        .enableRetry()
         .defaultServiceConfig(serviceConfig());
   }
 

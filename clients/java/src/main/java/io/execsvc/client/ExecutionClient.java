@@ -232,11 +232,9 @@ public final class ExecutionClient implements AutoCloseable {
    * at once, then one after each change, the last in its final state; changes that come faster than
    * they are read are joined.
    *
-   * <p>Reading throws {@link NotFoundException} where there is no such execution.
-   *
    * @param executionId id of the execution
    * @param includeTokens also hand out what language models answer, piece by piece, from now on
-   * @return the stream, to be closed; nothing is sent before it is read
+   * @return the stream, to be closed; reading throws {@link NotFoundException} if there is none
    */
   public WatchStream watch(String executionId, boolean includeTokens) {
     return new WatchStream(
@@ -477,7 +475,6 @@ public final class ExecutionClient implements AutoCloseable {
    * @param pageSize how many at most, up to 1,000
    * @param pageToken {@code nextToken} of the page before; empty: the first page
    * @return the page
-   * @throws InvalidArgumentException the token is none of this list
    */
   public Page<Workflow> listWorkflowsPage(String workflowId, int pageSize, String pageToken) {
     return Caller.await(async.listWorkflowsPage(workflowId, pageSize, pageToken));

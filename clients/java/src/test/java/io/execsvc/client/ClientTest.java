@@ -15,14 +15,20 @@ import io.execsvc.v1.GetStatusRequest;
 import io.execsvc.v1.LogEntry;
 import io.execsvc.v1.StreamLogsRequest;
 import io.execsvc.v1.StreamLogsResponse;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -299,22 +305,43 @@ class ClientTest {
     assertEquals(1, server.requests.size());
   }
 
+  /** Accepts connections and drops them at once; counts them down. */
+  private static CountDownLatch dropping(ServerSocket socket, int connections) {
+    CountDownLatch left = new CountDownLatch(connections);
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                while (true) {
+                  socket.accept().close();
+                  left.countDown();
+                }
+              } catch (IOException closed) {
+                return;
+              }
+            });
+    thread.setDaemon(true);
+    thread.start();
+    return left;
+  }
+
   @Test
-  void serverThatIsBackIsFoundSoon() throws Exception {
-    client.status("x");
-    int port = server.port();
-    server.close();
-    while (true) {
-      try {
-        client.delete("x");
-      } catch (UnavailableException away) {
-        break;
-      }
+  void serverThatIsAwayIsLookedForMoreOftenThanGrpcWould() throws Exception {
+    try (ServerSocket ours = new ServerSocket(0);
+        ServerSocket theirs = new ServerSocket(0);
+        ExecutionClient away = ExecutionClient.connect("127.0.0.1:" + ours.getLocalPort())) {
+      CountDownLatch dialled = dropping(ours, 5);
+      CountDownLatch dialledByGrpc = dropping(theirs, 3);
+      ManagedChannel plain =
+          Grpc.newChannelBuilder(
+                  "127.0.0.1:" + theirs.getLocalPort(), InsecureChannelCredentials.create())
+              .build();
+      plain.getState(true);
+      assertThrows(UnavailableException.class, () -> away.delete("x"));
+      dialled.await();
+      assertTrue(dialledByGrpc.getCount() > 0);
+      plain.shutdownNow();
     }
-    server = new ScriptedServer(port);
-    // gRPC alone would wait for a second and more; five attempts at a call are through by then.
-    client.pause("x");
-    assertEquals(1, server.requests.size());
   }
 
   @Test
