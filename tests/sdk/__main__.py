@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.console import Console
 
 from tests.sdk.lab import Lab
-from tests.sdk.outcomes import Outcome, run
+from tests.sdk.outcomes import Outcome, end, run
+from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.table import show
 from tools.languages import Language, missing_is_failure, named
 
@@ -23,26 +25,37 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="NAMES", help="scenarios to run, separated by commas")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="languages at the same time (2)")
     arguments = parser.parse_args()
+    only = frozenset(filter(None, arguments.only.split(",")))
     try:
         languages = named(arguments.languages)
-    except ValueError as error:
+        load(only=only)
+    except (ValueError, ScenarioError) as error:
         parser.error(str(error))
     # Wide enough for all columns where nobody has a terminal.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    with Lab(only=frozenset(filter(None, arguments.only.split(",")))) as lab:
+    with Lab(only=only) as lab:
         names = lab.names()
         console.print(f"{len(names)} scenarios, server at {lab.target}", highlight=False)
 
+        runners: list[subprocess.Popen[str]] = []
+
         def one(language: Language) -> Outcome:
             begun = time.monotonic()
-            outcome = run(language, lab.url, names)
+            outcome = run(language, lab.url, names, begun=runners.append)
             if not outcome.skipped:
                 took = f"{time.monotonic() - begun:.0f} s"
                 console.print(f"{language.name}: {'ok' if outcome.ok else 'failed'} after {took}", highlight=False)
             return outcome
 
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            outcomes = list(pool.map(one, languages))
+            try:
+                outcomes = list(pool.map(one, languages))
+            except BaseException:
+                # Ctrl-C: the threads wait for what they have started, and the pool for them.
+                pool.shutdown(wait=False, cancel_futures=True)
+                for runner in runners:
+                    end(runner)
+                raise
     show(console, names, outcomes)
     skipped = any(outcome.skipped for outcome in outcomes) and missing_is_failure()
     return int(skipped or not all(outcome.ok for outcome in outcomes))

@@ -18,6 +18,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import trustme
+
+from tests.sdk.scenarios import FOLDER as SCENARIOS
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
 
@@ -28,11 +31,17 @@ _MORE = ("remove", "revoke", "streams", "token")
 class Lab:
     """Serves from when it is made until it is closed; then every server it has started is gone."""
 
-    def __init__(self, *, only: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset()) -> None:
+        self._files = scenarios
         self._only = only
+        # What is wrong with the files is said before anything is started.
+        load(scenarios, only=only)
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
         self._servers: dict[str, LabServer] = {}
         self._count = 0
+        self._authority = trustme.CA()
+        #: PEM of an authority that has signed nothing here.
+        self._stranger = trustme.CA().cert_pem.bytes().decode()
         self._lock = threading.Lock()
         try:
             self._shared = self._start({"key_limit": 1})
@@ -61,21 +70,20 @@ class Lab:
 
     def _scenarios(self) -> dict[str, Any]:
         # Read anew each time: whoever works on a scenario need not start the lab again.
-        found = load()
-        names = {one["name"] for one in found.scenarios}
-        if unknown := self._only - names:
-            raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
-        scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
-        return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+        found = load(self._files, only=self._only)
+        return {"target": self.target, "definitions": found.definitions, "scenarios": found.scenarios}
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+    def answer(self, method: str, path: str, body: Any) -> Any:
         """Answer one request."""
         match method, path.strip("/").split("/"):
             case "GET", ["scenarios"]:
                 return self._scenarios()
+            case "POST", ["echo"]:
+                return body
             case "POST", ["servers"]:
                 name = self._start(body)
-                return {"id": name, "target": self._servers[name].target}
+                server = self._servers[name]
+                return {"id": name, "target": server.target, "ca": server.ca, "stranger": self._stranger}
             case "POST", ["servers", name, action]:
                 return self._act(name, action, body)
             case _:
@@ -113,7 +121,7 @@ class Lab:
         with self._lock:
             self._count += 1
             name = f"s{self._count}"
-        self._servers[name] = LabServer(self._folder / name, options)
+        self._servers[name] = LabServer(self._folder / name, options, self._authority)
         return name
 
     def close(self) -> None:
@@ -170,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer)
 
     def _send(self, status: int, answer: Any) -> None:
-        content = json.dumps(answer).encode()
+        content = json.dumps(answer, ensure_ascii=False).encode()
         with contextlib.suppress(ConnectionError):
             self._write(status, content)
 
@@ -194,9 +202,13 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with Lab(only=frozenset(sys.argv[1:])) as lab:
-        print(lab.url, flush=True)
-        ended.wait()
+    try:
+        with Lab(only=frozenset(sys.argv[1:])) as lab:
+            print(lab.url, flush=True)
+            ended.wait()
+    except (LabError, ScenarioError) as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -74,12 +75,18 @@ class Outcome:
             self.results[variant] = results
 
 
-def run(language: Language, lab: str, names: list[str], *, said: Callable[[str], None] = lambda line: None) -> Outcome:
+def run(
+    language: Language,
+    lab: str,
+    names: list[str],
+    *,
+    begun: Callable[[subprocess.Popen[str]], None] = lambda process: None,
+) -> Outcome:
     """Run a language's scenarios against a lab.
 
     Args:
         names: the scenarios the lab serves.
-        said: told each line of the runner as it comes.
+        begun: told the runner's process, for ``end``.
     """
     outcome = Outcome(language=language.name)
     script = language.script("scenarios")
@@ -90,7 +97,7 @@ def run(language: Language, lab: str, names: list[str], *, said: Callable[[str],
     if outcome.skipped:
         return outcome
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
-        code = _run(script, lab, stderr, outcome, said)
+        code = _run(script, lab, stderr, outcome, begun)
         outcome.settle(names)
         if code not in (0, 1) or (code == 1 and not outcome.failures):
             outcome.broken = outcome.broken or f"it ended with exit code {code}"
@@ -101,7 +108,9 @@ def run(language: Language, lab: str, names: list[str], *, said: Callable[[str],
     return outcome
 
 
-def _run(script: Path, lab: str, stderr: IO[str], outcome: Outcome, said: Callable[[str], None]) -> int:
+def _run(
+    script: Path, lab: str, stderr: IO[str], outcome: Outcome, begun: Callable[[subprocess.Popen[str]], None]
+) -> int:
     process = subprocess.Popen(
         [script],
         env=environment(EXECSVC_LAB=lab),
@@ -114,23 +123,30 @@ def _run(script: Path, lab: str, stderr: IO[str], outcome: Outcome, said: Callab
         start_new_session=True,
     )
 
-    def end() -> None:
-        outcome.broken = f"it took longer than {LIMIT:g} s"
-        os.killpg(process.pid, signal.SIGKILL)
+    begun(process)
 
-    timer = threading.Timer(LIMIT, end)
+    def late() -> None:
+        outcome.broken = f"it took longer than {LIMIT:g} s"
+        end(process)
+
+    timer = threading.Timer(LIMIT, late)
     timer.start()
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            said(line)
             outcome.take(line)
         return process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        end(process)
         process.wait()
         raise
     finally:
         timer.cancel()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a runner with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -33,11 +33,14 @@ class Scenarios:
     scenarios: list[dict[str, Any]] = field(default_factory=list)
 
 
-def load(folder: Path = FOLDER) -> Scenarios:
+def load(folder: Path = FOLDER, *, only: frozenset[str] = frozenset()) -> Scenarios:
     """Read all files of a folder, in the order of their names.
 
+    Args:
+        only: keep the scenarios with these names; empty: all.
+
     Raises:
-        ScenarioError: a file is no YAML, or says something that no runner would understand.
+        ScenarioError: a file is no YAML, or says something that no runner would understand; or a name is of none.
     """
     found = Scenarios()
     for path in sorted(folder.glob("*.yaml")):
@@ -52,6 +55,10 @@ def load(folder: Path = FOLDER) -> Scenarios:
         for scenario in content.get("scenarios") or []:
             _check(path.name, scenario, found)
             found.scenarios.append(expand(scenario))
+    if unknown := only - {scenario["name"] for scenario in found.scenarios}:
+        raise ScenarioError(f"there is no scenario {', '.join(sorted(unknown))}")
+    if only:
+        found.scenarios[:] = [scenario for scenario in found.scenarios if scenario["name"] in only]
     return found
 
 

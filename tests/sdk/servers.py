@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import trustme
+
 from execsvc.clock import SystemClock
 from execsvc.model import Role
 from execsvc.model.identity import new_token
 from execsvc.store import opened_tokens
-from execsvc_client import ExecsvcError, ExecutionClient
+from execsvc_client import TLS, ExecsvcError, ExecutionClient
 from tests.support.processes import ServerProcess
 from tests.support.scrapes import scrape
 
@@ -38,21 +40,32 @@ class LabServer:
     Calls are made from the threads of the lab, one at a time a server.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
-        unknown = sorted(options.keys() - OPTIONS)
+    def __init__(self, folder: Path, options: Mapping[str, Any], authority: trustme.CA) -> None:
+        unknown = sorted(options.keys() - OPTIONS - {"tls"})
         if unknown:
-            raise LabError(f"there is no option {', '.join(unknown)}; there are {', '.join(sorted(OPTIONS))}")
+            raise LabError(f"there is no option {', '.join(unknown)}; there are {', '.join(sorted(OPTIONS))} and tls")
+        folder.mkdir(parents=True)
         self._database = folder / "server.db"
+        self._name = options.get("tls")
         self._arguments = [
             text
             for name, value in (DEFAULTS | dict(options)).items()
+            if name in OPTIONS
             for text in (f"--{name.replace('_', '-')}", str(value))
         ]
+        #: PEM of the authority of its certificate; empty: it serves without TLS.
+        self.ca = ""
+        if self._name:
+            self.ca = authority.cert_pem.bytes().decode()
+            certificate = authority.issue_cert(self._name)
+            paths = [folder / "server.crt", folder / "server.key"]
+            for path, blobs in zip(paths, (certificate.cert_chain_pems, [certificate.private_key_pem]), strict=True):
+                path.write_bytes(b"".join(blob.bytes() for blob in blobs))
+            self._arguments += ["--tls-cert", str(paths[0]), "--tls-key", str(paths[1])]
         self._lock = threading.Lock()
         self._process: ServerProcess | None = None
         #: Host and port; the same for as long as the server is not removed.
         self.target = "127.0.0.1:0"
-        folder.mkdir(parents=True)
         self.start()
 
     def start(self) -> None:
@@ -82,9 +95,10 @@ class LabServer:
     def drain(self) -> None:
         """Ask it to go down, and return once it takes nothing new; what is under way has ``grace`` seconds."""
         process = self._running()
-        token = self.token({})["token"]
+        token = self.token({})["token"] if "--auth" in self._arguments else ""
         process.terminate()
-        with ExecutionClient(self.target, token=token) as client:
+        tls = TLS(ca=self.ca, server_name=self._name) if self.ca else None
+        with ExecutionClient(self.target, tls=tls, token=token) as client:
             try:
                 wait_until(lambda: client.server_info().draining, "the server to drain")
             except ExecsvcError as error:

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.sdk.lab import Lab
 from tests.sdk.outcomes import run
+from tests.sdk.scenarios import load
+from tests.sdk.toolchains import script, toolchain
 from tools.client_code import outputs
-from tools.languages import LANGUAGES, ROOT, Language, environment, missing_is_failure
+from tools.languages import LANGUAGES, ROOT, Language, environment
 
-#: Packages are built from nothing here.
-pytestmark = pytest.mark.timeout(1800)
+#: Scenarios that must fail.
+WRONG = Path(__file__).with_name("wrong")
+
+#: Packages are built from nothing here, one at a time a language.
+pytestmark = pytest.mark.timeout(3000)
 
 
 @pytest.fixture(params=LANGUAGES, ids=lambda language: language.name)
-def language(request: pytest.FixtureRequest) -> Language:
-    """Each language; skipped where its toolchain is missing, but in CI."""
+def language(request: pytest.FixtureRequest) -> Iterator[Language]:
+    """Each language whose toolchain is there."""
     found: Language = request.param
-    if not found.folder.is_dir():
-        pytest.skip(f"there is no clients/{found.name}")
-    if lacks := found.lacks():
-        (pytest.fail if missing_is_failure() else pytest.skip)(f"{found.name}: {lacks}")
-    return found
+    with toolchain(found):
+        yield found
 
 
 def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> None:
@@ -36,6 +37,18 @@ def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> N
 
     assert outcome.skipped == ""
     assert (outcome.failures, outcome.broken) == ([], "")
+
+
+def test_a_runner_lets_nothing_pass_that_is_wrong(language: Language) -> None:
+    wrong = {scenario["name"]: len(scenario["steps"]) - 1 for scenario in load(WRONG).scenarios}
+    with Lab(scenarios=WRONG) as lab:
+        outcome = run(language, lab.url, lab.names())
+
+    for variant in outcome.results:
+        failed = {one.scenario: one.problem for one in outcome.failures if one.variant == variant}
+        assert [name for name in wrong if name not in failed] == []
+        early = {name: problem for name, problem in failed.items() if not problem.startswith(f"step {wrong[name]}: ")}
+        assert early == {}
 
 
 def test_a_package_is_built_and_used_from_outside_and_its_quick_start_runs(language: Language, lab: Lab) -> None:
@@ -91,25 +104,3 @@ print(ExecutionStatus.from_proto(v1.ExecutionStatus.FromString(status.SerializeT
     )
 
     assert done.stdout.split() == ["read", "sent"], done.stderr
-
-
-def script(language: Language, name: str, *arguments: str | Path, **env: str) -> str:
-    """Run a script of a language to its end; what it printed."""
-    process = subprocess.Popen(
-        [language.script(name), *map(str, arguments)],
-        env=environment(**env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=1500)
-    except BaseException:
-        # With all that it has started.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    assert process.returncode == 0, said[-10_000:]
-    return said

@@ -42,7 +42,7 @@ def test_a_server_keeps_its_database_and_its_port_over_every_end(lab: Lab) -> No
             assert ask(lab, f"{server}/{end}", {})[0] == 200
             with pytest.raises(Unavailable):
                 client.status("kept")
-            assert ask(lab, f"{server}/start", {}) == (200, own)
+            assert ask(lab, f"{server}/start", {}) == (200, {"id": own["id"], "target": own["target"]})
             assert client.wait("kept", timeout=30).state == "COMPLETED"
     assert ask(lab, f"{server}/remove", {}) == (200, {})
     assert ask(lab, f"{server}/start", {})[0] == 400
@@ -104,6 +104,12 @@ def test_a_file_that_no_runner_would_understand_is_refused(tmp_path: Path, text:
 
     with pytest.raises(ScenarioError, match=words):
         load(tmp_path)
+
+
+def test_only_some_are_served_and_a_name_of_none_is_refused() -> None:
+    assert [one["name"] for one in load(only=frozenset({"patterns"})).scenarios] == ["patterns"]
+    with pytest.raises(ScenarioError, match="no scenario nothing"):
+        Lab(only=frozenset({"nothing"}))
 
 
 def test_every_operation_is_described_and_used() -> None:
