@@ -21,7 +21,7 @@ from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
-from execsvc.errors import StorageUnavailable
+from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.queue import EmbeddedQueue, KeyLimits
 from execsvc.rpc import RpcServer, server_credentials
@@ -31,6 +31,7 @@ from execsvc.service import (
     Executions,
     History,
     Identities,
+    JwtRules,
     Limits,
     Logs,
     Services,
@@ -58,6 +59,8 @@ class Settings:
     certificates: CertificateFiles | None = None
     #: Who is asked who they are: ``none``, or with ``token`` everybody.
     auth: Literal["none", "token"] = "none"
+    #: With ``token``: whose JSON Web Tokens are taken besides; None: nobody's.
+    jwt: JwtRules | None = None
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
@@ -120,6 +123,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         DatabaseLocked: another server uses the database.
         StorageUnavailable: the database cannot be opened.
         CertificateUnusable: the files cannot be used.
+        IdentityUnusable: the keys of an identity provider cannot be.
         OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
     if settings.metrics is None:
@@ -173,7 +177,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             )
         store.listen(changes.publish)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
-        identities = None if settings.auth == "none" else Identities(tokens=store.tokens, clock=clock)
+        identities = _identities(settings, store)
         services = _services(settings, store, queue, engine, changes, limits)
         server = RpcServer(
             address=settings.address,
@@ -234,6 +238,19 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
         why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
         raise StorageUnavailable(why) from error
     return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
+
+
+def _identities(settings: Settings, store: Store) -> Identities | None:
+    if settings.auth == "none":
+        return None
+    if settings.jwt is None:
+        return Identities(tokens=store.tokens, clock=settings.clock)
+    try:
+        from execsvc.service.jwts import Jwts
+    except ModuleNotFoundError as error:
+        why = "JSON Web Tokens need packages that are not installed: pip install 'execsvc[jwt]'"
+        raise IdentityUnusable(why) from error
+    return Identities(tokens=store.tokens, clock=settings.clock, provider=Jwts(settings.jwt))
 
 
 def _services(

@@ -244,6 +244,12 @@ class CertificateUnusable(ExecsvcError):
         super().__init__(f"{files} cannot be used: {why}")
 
 
+class IdentityUnusable(ExecsvcError):
+    """The identity provider whose tokens are to be taken cannot be used."""
+
+    reason = "IDENTITY_UNUSABLE"
+
+
 class PluginUnusable(ExecsvcError):
     """A node plug-in cannot be used."""
 

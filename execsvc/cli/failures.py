@@ -100,7 +100,11 @@ def as_cli_error(error: Exception) -> CliError | None:
         )
     if isinstance(
         error,
-        errors.DatabaseLocked | errors.StorageUnavailable | errors.PluginUnusable | errors.CertificateUnusable,
+        errors.DatabaseLocked
+        | errors.StorageUnavailable
+        | errors.PluginUnusable
+        | errors.CertificateUnusable
+        | errors.IdentityUnusable,
     ):
         return CliError(error.message, exit_code=ExitCode.UNAVAILABLE, reason=error.reason)
     if isinstance(error, errors.ExecsvcError):

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from execsvc.config.models import ServerSettings
+    from execsvc.service import JwtRules
 
 
 def certificate_files(wanted: ServerSettings) -> CertificateFiles | None:
@@ -48,6 +49,27 @@ def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, st
                 exit_code=ExitCode.USAGE,
                 reason="UNPROTECTED_ADDRESS",
             )
+
+
+def jwt_rules(wanted: ServerSettings) -> JwtRules | None:
+    """Give whose JSON Web Tokens the settings take; None: nobody's. Raises CliError where they do not fit together."""
+    given = {"issuer": wanted.jwt_issuer, "audience": wanted.jwt_audience, "keys": wanted.jwt_keys}
+    known = {name: value for name, value in given.items() if value is not None}
+    if not known:
+        return None
+    if len(known) < len(given):
+        missing = " and ".join(f"--jwt-{name}" for name in given if name not in known)
+        raise usage_error(f"JSON Web Tokens are taken by issuer, audience and keys together; add {missing}")
+    if wanted.auth != "token":
+        raise usage_error("without --auth token nobody is asked for a JSON Web Token; add that")
+    from execsvc.service import JwtRules
+
+    return JwtRules(
+        **known,
+        leeway=wanted.jwt_leeway,
+        namespace_claim=wanted.jwt_namespace_claim,
+        role_claim=wanted.jwt_role_claim,
+    )
 
 
 def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str, str | None]]) -> None:

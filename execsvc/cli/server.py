@@ -18,7 +18,7 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
-from execsvc.cli.protection import certificate_files, require_protection, warn_of_open_addresses
+from execsvc.cli.protection import certificate_files, jwt_rules, require_protection, warn_of_open_addresses
 from execsvc.cli.serve_options import (
     Address,
     Auth,
@@ -29,6 +29,12 @@ from execsvc.cli.serve_options import (
     Heartbeat,
     Http,
     Insecure,
+    JwtAudience,
+    JwtIssuer,
+    JwtKeys,
+    JwtLeeway,
+    JwtNamespaceClaim,
+    JwtRoleClaim,
     KeyLimit,
     LogFormatOption,
     LogLevel,
@@ -89,6 +95,12 @@ def serve(
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
     auth: Auth = None,
+    jwt_issuer: JwtIssuer = None,
+    jwt_audience: JwtAudience = None,
+    jwt_keys: JwtKeys = None,
+    jwt_leeway: JwtLeeway = None,
+    jwt_namespace_claim: JwtNamespaceClaim = None,
+    jwt_role_claim: JwtRoleClaim = None,
     insecure: Insecure = False,
     log_level: LogLevel = None,
     log_format: LogFormatOption = None,
@@ -122,6 +134,12 @@ def serve(
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
         auth=auth,
+        jwt_issuer=jwt_issuer,
+        jwt_audience=jwt_audience,
+        jwt_keys=jwt_keys,
+        jwt_leeway=jwt_leeway,
+        jwt_namespace_claim=jwt_namespace_claim,
+        jwt_role_claim=jwt_role_claim,
         insecure=insecure or None,
         log_level=log_level,
         log_format=log_format,
@@ -141,6 +159,7 @@ def serve(
         address=wanted.address,
         certificates=certificates,
         auth=wanted.auth,
+        jwt=jwt_rules(wanted),
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=None if db is not None else postgres_database(wanted),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -100,6 +101,16 @@ def _target(value: Any) -> str:
     return str(value)
 
 
+def _keys(value: Any) -> str | None:
+    if value is None:
+        return None
+    url = urlsplit(_text(value))
+    # Over plain HTTP anybody on the way could put keys of their own there.
+    if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError
+    return str(value)
+
+
 def _credential(value: Any) -> str | None:
     # What is no header would fail in gRPC, with the value in the error.
     if value is not None and not all("!" <= character <= "~" for character in _text(value)):
@@ -172,6 +183,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 Address = Annotated[str, BeforeValidator(_address)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 File = Annotated[Path | None, BeforeValidator(lambda value: None if value is None else _path(value))]
+Text = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _text(value))]
 Names = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], NoDecode, BeforeValidator(_names)]
 
 
@@ -220,6 +232,12 @@ class ServerSettings(_Settings):
     tls_key: File = _default("tls_key")
     tls_client_ca: File = _default("tls_client_ca")
     auth: Annotated[Literal["none", "token"], BeforeValidator(_lower)] = _default("auth")
+    jwt_issuer: Text = _default("jwt_issuer")
+    jwt_audience: Text = _default("jwt_audience")
+    jwt_keys: Annotated[str | None, BeforeValidator(_keys)] = _default("jwt_keys")
+    jwt_leeway: Seconds = _default("jwt_leeway")
+    jwt_namespace_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_namespace_claim")
+    jwt_role_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_role_claim")
     insecure: Switch = _default("insecure")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")

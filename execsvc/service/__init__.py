@@ -6,6 +6,7 @@ from execsvc.service.control import Control
 from execsvc.service.executions import Executions
 from execsvc.service.history import History
 from execsvc.service.identity import Identities
+from execsvc.service.jwt_rules import JwtRules
 from execsvc.service.limits import Limits
 from execsvc.service.logs import LogPart, Logs
 from execsvc.service.services import Services
@@ -21,6 +22,7 @@ __all__ = [
     "Executions",
     "History",
     "Identities",
+    "JwtRules",
     "Limits",
     "LogFilter",
     "LogPart",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Final
+from typing import Final, Protocol
 
 from execsvc.clock import Clock
 from execsvc.errors import CredentialsInvalid, CredentialsMissing
@@ -16,16 +16,25 @@ MAX_CREDENTIAL: Final = 8_192
 _NOBODYS: Final = digest_of("")
 
 
+class Provider(Protocol):
+    """Knows callers by credentials that somebody else gives out."""
+
+    async def of(self, text: str) -> Principal:
+        """Answer who shows a credential. Raises CredentialsInvalid."""
+        ...
+
+
 class Identities:
-    """Knows callers by their credentials.
+    """Knows callers by their credentials: API tokens, and what a provider gives out.
 
     Nothing is told apart that is wrong with a credential: whether it never was one, is another's, has expired or was
     revoked, it is answered with the same words, after the same work.
     """
 
-    def __init__(self, *, tokens: Tokens, clock: Clock) -> None:
+    def __init__(self, *, tokens: Tokens, clock: Clock, provider: Provider | None = None) -> None:
         self._tokens = tokens
         self._clock = clock
+        self._provider = provider
 
     async def of(self, credential: str) -> Principal:
         """Answer who shows a credential.
@@ -39,6 +48,8 @@ class Identities:
             raise CredentialsMissing
         if len(credential) > MAX_CREDENTIAL:
             raise CredentialsInvalid
+        if self._provider is not None and credential.count(".") == 2:
+            return await self._provider.of(credential)
         token_id = token_id_of(credential)
         token = None if token_id is None else await self._tokens.find(token_id)
         if token is None:

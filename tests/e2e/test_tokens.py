@@ -15,6 +15,7 @@ import pytest
 from execsvc_client import ExecutionClient, NotFound, PermissionDenied, Unauthenticated
 from tests.e2e.conftest import QUICK, Cli, ServeProcess
 from tests.servers.postgres import shared_server
+from tests.support.jwts import AUDIENCE, ISSUER, Signer, key_set
 
 Serve = Callable[..., ServeProcess]
 
@@ -173,3 +174,51 @@ def test_an_address_that_lets_anybody_in_is_warned_of(serve: Serve) -> None:
 
     asking = serve("--address", "0.0.0.0:0", "--insecure", "--auth", "token")
     assert "nobody is asked" not in asking.end()[1]
+
+
+def test_json_web_tokens_of_a_provider_are_taken_beside_our_own(serve: Serve, tmp_path: Path) -> None:
+    signer = Signer("one")
+    (tmp_path / "keys.json").write_text(key_set(signer))
+    rules = ("--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE, "--jwt-keys", str(tmp_path / "keys.json"))
+    own = issued(Cli(), ("--db", str(tmp_path / "test.db")), "--role", "admin", "--namespace", "team-a")
+    server = serve("--auth", "token", *rules)
+
+    with (
+        ExecutionClient(server.address, token=lambda: signer.token(namespace="team-a")) as team,
+        ExecutionClient(server.address, token=signer.token(namespace="team-b")) as other,
+        ExecutionClient(server.address, token=own["token"]) as admin,
+        ExecutionClient(server.address, token=Signer("one").token(namespace="team-a")) as liar,
+    ):
+        team.execute(QUICK, {"n": 1}, execution_id="e")
+        assert admin.wait("e", timeout=30).state == "COMPLETED"
+        with pytest.raises(NotFound):
+            other.status("e")
+        with pytest.raises(PermissionDenied):
+            team.delete("e")
+        with pytest.raises(Unauthenticated):
+            liar.status("e")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--auth", "token", "--jwt-issuer", "i"), "add --jwt-audience and --jwt-keys"),
+        (("--jwt-issuer", "i", "--jwt-audience", "a", "--jwt-keys", "k"), "add that"),
+        (("--auth", "token", "--jwt-keys", "http://far.example/keys"), "a URL with https"),
+    ],
+)
+def test_rules_for_json_web_tokens_that_do_not_fit_together_are_refused(
+    tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    refused = Cli()("serve", "--db", tmp_path / "test.db", *options)
+
+    assert refused.returncode == 2
+    assert words in refused.stderr
+
+
+def test_keys_that_cannot_be_read_are_told_at_the_start(tmp_path: Path) -> None:
+    options = ("--auth", "token", "--jwt-issuer", "i", "--jwt-audience", "a", "--jwt-keys", tmp_path / "none.json")
+    refused = Cli()("serve", "--address", "127.0.0.1:0", "--db", tmp_path / "test.db", *options, "--json")
+
+    assert refused.returncode == 7
+    assert json.loads(refused.stderr.splitlines()[-1])["error"]["reason"] == "IDENTITY_UNUSABLE"

@@ -22,7 +22,8 @@ from execsvc.config.models import ClientSettings, KeyLimits, ServerSettings, par
 from tools import configuration_reference
 
 #: Settings for which no text of a file is wrong.
-PATHS = {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
+ANY_TEXT = {"jwt_issuer", "jwt_audience", "jwt_namespace_claim", "jwt_role_claim"}
+ANY_TEXT |= {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
 #: Of each setting a value, and one that cannot be used.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "address": ("127.0.0.1:1", "50051"),
@@ -47,6 +48,12 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tls_key": ("x.key", "a\0b"),
     "tls_client_ca": ("x.crt", "a\0b"),
     "auth": ("None", "basic"),
+    "jwt_issuer": ("https://a.example", "a\0b"),
+    "jwt_audience": ("a", "a\0b"),
+    "jwt_keys": ("keys.json", "http://a.example/keys"),
+    "jwt_leeway": ("1m", "-1"),
+    "jwt_namespace_claim": ("ns", "a\0b"),
+    "jwt_role_claim": ("r", "a\0b"),
     "insecure": ("false", "yes please"),
     "log_level": ("DEBUG", "loud"),
     "log_format": ("plain", "xml"),
@@ -97,7 +104,7 @@ def test_defaults_are_those_of_the_server_itself() -> None:
 
     names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit"}
     parts = {"node_types", "executors", "observers", "clock", "new_uid"}
-    own = parts | {"database", "postgres", "key_limit", "key_limits", "certificates"}
+    own = parts | {"database", "postgres", "jwt", "key_limit", "key_limits", "certificates"}
     assert {field.name for field in dataclasses.fields(app.Settings)} - own == names, "add it to the table of settings"
     assert {name: getattr(mine, name) for name in names} == {name: getattr(its, name) for name in names}
     assert (mine.db, mine.key_limit) == (its.database, KeyLimits())
@@ -120,7 +127,7 @@ def test_a_flag_counts_over_a_variable_and_a_variable_over_the_file(name: str, m
     assert getattr(second.settings, name) == getattr(third.settings, name) != getattr(first.settings, name)
 
 
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"plugin"} - PATHS))
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"plugin"} - ANY_TEXT))
 def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, bad = EXAMPLES[name]
     file = written(f'\n\n{name} = "{bad}"\n')
