@@ -46,7 +46,7 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 class Principal:
     """Somebody who calls."""
 
-    #: For logs: what the credential is called, which is nothing secret.
+    #: For logs: which credential it is, without anything secret; empty where nobody was asked for one.
     name: str
     #: The only one that exists for them.
     namespace: str
@@ -54,7 +54,7 @@ class Principal:
 
 
 #: Everybody, where nobody is asked who they are.
-ANYBODY: Final = Principal(name="anybody", namespace=DEFAULT_NAMESPACE, role=Role.ADMIN)
+ANYBODY: Final = Principal(name="", namespace=DEFAULT_NAMESPACE, role=Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,9 @@ class ApiToken:
     @property
     def principal(self) -> Principal:
         """Who shows it."""
-        return Principal(name=self.name or self.token_id, namespace=self.namespace, role=self.role)
+        # Names need not be unique.
+        name = f"{self.name} ({self.token_id})" if self.name else self.token_id
+        return Principal(name=name, namespace=self.namespace, role=self.role)
 
 
 def digest_of(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +12,8 @@ from execsvc.rpc.gate import caller
 from execsvc.service import Executions, Limits, Services, Workflows
 from execsvc.wire import requests, responses
 from execsvc_client import v1
+
+logger = logging.getLogger(__name__)
 
 
 class ExecutionServicer(v1.ExecutionServiceServicer):
@@ -25,7 +28,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Execute(self, request: v1.ExecuteRequest, context: Any) -> v1.ExecuteResponse:
         """See the proto."""
-        status = await self._executions.execute(caller().namespace, requests.execute_command(request))
+        who = caller()
+        status = await self._executions.execute(who.namespace, requests.execute_command(request), by=who.name)
         return v1.ExecuteResponse(status=None if status is None else responses.status_message(status))
 
     async def GetStatus(self, request: v1.GetStatusRequest, context: Any) -> v1.GetStatusResponse:
@@ -70,7 +74,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""
-        status = await self._control(caller().namespace, requests.control_command(request))
+        who = caller()
+        status = await self._control(who.namespace, requests.control_command(request), by=who.name)
         return v1.ControlResponse(status=responses.status_message(status))
 
     async def WatchExecution(
@@ -96,7 +101,11 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def DeleteExecution(self, request: v1.DeleteExecutionRequest, context: Any) -> v1.DeleteExecutionResponse:
         """See the proto."""
-        await self._history.delete(caller().namespace, request.execution_id)
+        who = caller()
+        await self._history.delete(who.namespace, request.execution_id)
+        if who.name:
+            # Its own log is gone with it.
+            logger.info("execution %s of namespace %s deleted by %s", request.execution_id, who.namespace, who.name)
         return v1.DeleteExecutionResponse()
 
 

@@ -54,6 +54,11 @@ class ControlCommand:
     input: dict[str, Any] | None = None
 
 
+def said_by(name: str) -> Mapping[str, str]:
+    """Give what the log says of whoever asked; nothing where nobody knows."""
+    return {"by": name} if name else {}
+
+
 @record(frozen=True, slots=True, kw_only=True)
 class LogFilter:
     """Which entries of a log."""

@@ -10,7 +10,7 @@ from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, Queu
 from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.queue import EmbeddedQueue
 from execsvc.service.checks import MAX_REASON, id_problems
-from execsvc.service.commands import ControlCommand
+from execsvc.service.commands import ControlCommand, said_by
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
 from execsvc.service.stored import stored
@@ -38,8 +38,11 @@ class Control:
         self._clock = clock
         self._limits = limits
 
-    async def __call__(self, namespace: str, command: ControlCommand) -> ExecutionStatus:
+    async def __call__(self, namespace: str, command: ControlCommand, *, by: str = "") -> ExecutionStatus:
         """Change an execution's state; answers once that is on disk and takes effect.
+
+        Args:
+            by: who asks, for the log; empty: nobody knows.
 
         Raises:
             InvalidRequest, ExecutionNotFound: see their texts.
@@ -87,7 +90,7 @@ class Control:
                         time=now,
                         level=LogLevel.INFO,
                         message=f"execution {_DONE[action]}{because}",
-                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason},
+                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason, **said_by(by)},
                     ),
                 ),
             )

@@ -32,7 +32,7 @@ from execsvc.model import (
 from execsvc.queue import EmbeddedQueue
 from execsvc.record import record
 from execsvc.service.checks import execute_problems, require_id
-from execsvc.service.commands import ExecuteCommand
+from execsvc.service.commands import ExecuteCommand, said_by
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
 from execsvc.service.stored import stored
@@ -90,10 +90,13 @@ class Executions:
         """Take no new executions."""
         self._draining = True
 
-    async def execute(self, namespace: str, command: ExecuteCommand) -> ExecutionStatus | None:
+    async def execute(self, namespace: str, command: ExecuteCommand, *, by: str = "") -> ExecutionStatus | None:
         """Store and queue an execution; answers once that is on disk, with None if it was only to be validated.
 
         Repeating the same command answers where the execution stands, so it is safe to retry when it has an id.
+
+        Args:
+            by: who asks, for the log; empty: nobody knows.
 
         Raises:
             InvalidRequest: with every problem of every field.
@@ -129,7 +132,11 @@ class Executions:
                         time=now,
                         level=LogLevel.INFO,
                         message="execution queued",
-                        metadata={"event": "execution_queued", "definition_digest": checked.plan.digest},
+                        metadata={
+                            "event": "execution_queued",
+                            "definition_digest": checked.plan.digest,
+                            **said_by(by),
+                        },
                     ),
                 ),
             )

@@ -85,10 +85,11 @@ def test_namespaces_are_named_as_ids_are(name: str, fits: bool) -> None:
     assert (NAMESPACE.fullmatch(name) is not None) is fits
 
 
-def test_who_shows_a_token_is_called_by_its_name_or_its_id() -> None:
+def test_who_shows_a_token_is_called_by_its_name_and_its_id() -> None:
     def principal(stored: ApiToken) -> str:
         return stored.principal.name
 
-    assert principal(token(name="ci")[1]) == "ci"
+    named = token(name="ci")[1]
+    assert principal(named) == f"ci ({named.token_id})"
     nameless = token()[1]
     assert principal(nameless) == nameless.token_id
