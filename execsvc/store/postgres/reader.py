@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -10,13 +10,14 @@ import psycopg
 from psycopg import AsyncCursor
 
 from execsvc.errors import ExecutionNotFound
-from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
+from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connection, Pool
 from execsvc.store.postgres.failures import Failure, translated
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, entry_of, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 
+_STATUS_WIDTH: Final = STATUS_COLUMNS.count(",") + 1
 _Rows = list[tuple[Any, ...]]
 #: A statement and its arguments.
 Query = tuple[bytes, Sequence[Any]]
@@ -37,16 +38,17 @@ SELECT {NODE_COLUMNS}, CASE WHEN %s THEN output END
 FROM execsvc.node_runs WHERE execution = (SELECT pk {_OF})
 """.encode()
 _ENTRIES: Final = f"""
-SELECT {STATUS_COLUMNS}, (
-    SELECT json_agg(json_build_array(
-        sequence, time, level, node_id, attempt, message, metadata::json, length(message) + length(metadata)
-    ))::text FROM (
+SELECT {STATUS_COLUMNS}, found.*
+FROM execsvc.executions AS e CROSS JOIN LATERAL (
+    SELECT json_agg(sequence)::text, json_agg(time)::text, json_agg(level)::text, json_agg(node_id)::text,
+           json_agg(attempt)::text, json_agg(entry.message)::text, json_agg(metadata)::text
+    FROM (
         SELECT * FROM execsvc.log_entries
         WHERE execution = e.pk AND sequence > %s AND level >= %s AND (%s = '' OR node_id = %s)
         ORDER BY sequence LIMIT %s
-    ) AS entries
-)
-{_OF}
+    ) AS entry
+) AS found
+WHERE e.namespace = %s AND e.execution_id = %s
 """.encode()
 _TAIL: Final = f"""
 SELECT (
@@ -167,16 +169,14 @@ class Reader:
         node_id: str,
     ) -> LogPage:
         """Read part of a log."""
-        *columns, text = await self._one(
-            _ENTRIES, namespace, execution_id, after, min_level.rank, node_id, node_id, limit
-        )
-        status = status_of(columns)
+        row = await self._one(_ENTRIES, namespace, execution_id, after, min_level.rank, node_id, node_id, limit)
+        status, texts = status_of(row[:_STATUS_WIDTH]), row[_STATUS_WIDTH:]
         if after >= status.last_sequence:
-            return LogPage(entries=(), cursor=after, status=status)
-        rows = [] if text is None else orjson.loads(text)
-        entries = tuple(entry_of(row) for row in (rows if max_bytes is None else _within(rows, max_bytes)))
-        whole = len(entries) == len(rows) < limit
-        return LogPage(entries=entries, cursor=status.last_sequence if whole else entries[-1].sequence, status=status)
+            return LogPage(columns=LogColumns(), cursor=after, status=status)
+        found = LogColumns() if texts[0] is None else columns_of(texts)
+        columns = found if max_bytes is None else found.within(max_bytes)
+        whole = len(columns) == len(found) < limit
+        return LogPage(columns=columns, cursor=status.last_sequence if whole else columns.sequences[-1], status=status)
 
     async def log_tail(
         self, namespace: str, execution_id: str, *, count: int, min_level: LogLevel, node_id: str
@@ -217,16 +217,6 @@ async def _run(db: Connection, queries: Sequence[Query]) -> list[_Rows]:
             await db.rollback()
         raise
     return [await cursor.fetchall() for cursor in cursors]
-
-
-def _within(entries: Iterable[list[Any]], max_bytes: int) -> Iterator[list[Any]]:
-    """Answer rows of log entries up to the one that brings them to so many bytes."""
-    size = 0
-    for row in entries:
-        yield row
-        size += row[7]
-        if size >= max_bytes:
-            return
 
 
 def _found(rows: _Rows, execution_id: str) -> tuple[Any, ...]:
