@@ -67,7 +67,9 @@ FROM execsvc.executions WHERE state IN ('PENDING', 'RUNNING') ORDER BY priority 
 ALONG_INDEX: Final = b"""
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-       set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true)
+       set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),
+       -- Compiling takes longer than a page does.
+       set_config('jit', 'off', true)
 """
 _SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 

@@ -62,7 +62,7 @@ SELECT pg_current_xact_id()::text,
        set_config('idle_in_transaction_session_timeout', '5s', true),
        set_config('lock_timeout', '15s', true),
        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
        set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)
 """
 COMMIT: Final = b"COMMIT"
