@@ -68,8 +68,8 @@ ALONG_INDEX: Final = b"""
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
        set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),
-       -- Compiling takes longer than a page does.
-       set_config('jit', 'off', true)
+       -- Compiling a plan, or starting processes for it, takes longer than a page does.
+       set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
 """
 _SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
