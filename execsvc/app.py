@@ -199,13 +199,6 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         await store.close()
 
 
-@contextlib.contextmanager
-def _private_socket() -> Iterator[str]:
-    """Name a socket in a folder that nobody but this user may enter."""
-    with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
-        yield f"unix:{folder}/rpc.sock"
-
-
 async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: Callable[[], None]) -> Store:
     if settings.postgres is None:
         return await SqliteStore.open(settings.database, metrics)
@@ -215,6 +208,13 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
         why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
         raise StorageUnavailable(why) from error
     return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
+
+
+@contextlib.contextmanager
+def _private_socket() -> Iterator[str]:
+    """Name a socket in a folder that nobody but this user may enter."""
+    with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
+        yield f"unix:{folder}/rpc.sock"
 
 
 def _services(
