@@ -222,13 +222,6 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         await store.close()
 
 
-@contextlib.contextmanager
-def _private_socket() -> Iterator[str]:
-    """Name a socket in a folder that nobody but this user may enter."""
-    with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
-        yield f"unix:{folder}/rpc.sock"
-
-
 async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: Callable[[], None]) -> Store:
     if settings.postgres is None:
         return await SqliteStore.open(settings.database, metrics)
@@ -251,6 +244,13 @@ def _identities(settings: Settings, store: Store) -> Identities | None:
         why = "JSON Web Tokens need packages that are not installed: pip install 'execsvc[jwt]'"
         raise IdentityUnusable(why) from error
     return Identities(tokens=store.tokens, clock=settings.clock, provider=Jwts(settings.jwt))
+
+
+@contextlib.contextmanager
+def _private_socket() -> Iterator[str]:
+    """Name a socket in a folder that nobody but this user may enter."""
+    with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
+        yield f"unix:{folder}/rpc.sock"
 
 
 def _services(

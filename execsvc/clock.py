@@ -23,7 +23,9 @@ class SystemClock:
 
     def __call__(self) -> int:
         """See ``Clock``."""
-        self._last = max(self._last, time.time_ns() // 1000)
+        now = time.time_ns() // 1000
+        if now > self._last:
+            self._last = now
         return self._last
 
 

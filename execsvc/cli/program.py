@@ -21,6 +21,7 @@ from execsvc.cli import (
     run,
     server,
     stored,
+    stores,
     submit,
     tokens,
     watch,
@@ -56,6 +57,7 @@ for module in (
     config,
     database,
     tokens,
+    stores,
 ):
     module.register(app)
 use(app)

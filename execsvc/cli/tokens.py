@@ -16,6 +16,7 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.options import AsJson, RoleName
 from execsvc.cli.serve_options import Database, PostgresDirectUrl, PostgresUrl
+from execsvc.cli.stores import postgres_installed
 from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 from execsvc.clock import SystemClock
@@ -173,7 +174,10 @@ def _with_tokens(
             with opened_tokens(settings.db) as tokens:
                 yield tokens
         else:
-            async with _postgres_store().opened_tokens(postgres) as tokens:
+            with postgres_installed():
+                from execsvc.store.postgres import opened_tokens as opened_on_postgres
+
+            async with opened_on_postgres(postgres) as tokens:
                 yield tokens
 
     async def call() -> _T:
@@ -181,18 +185,6 @@ def _with_tokens(
             return await work(tokens)
 
     return asyncio.run(call())
-
-
-def _postgres_store() -> Any:
-    """Import the store on Postgres. Raises StorageUnavailable where its packages are not installed."""
-    try:
-        from execsvc.store import postgres
-    except ModuleNotFoundError as error:
-        from execsvc.errors import StorageUnavailable
-
-        why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
-        raise StorageUnavailable(why) from error
-    return postgres
 
 
 def _span(text: str) -> int:

@@ -63,6 +63,15 @@ def _path(value: Any) -> Path:
     return value if isinstance(value, Path) and value.name else Path(_text(value))
 
 
+def _postgres_url(value: Any) -> str | None:
+    if value is None:
+        return None
+    scheme, colon, rest = _text(value).partition("://")
+    if scheme not in ("postgresql", "postgres") or not colon or not rest:
+        raise ValueError
+    return str(value)
+
+
 def _switch(value: Any) -> Any:
     # Of a variable's text and of the file alike; pydantic would take 1, "on" and "y" as well.
     switches = {"true": True, "false": False}
@@ -71,15 +80,6 @@ def _switch(value: Any) -> Any:
     if not isinstance(value, bool):
         raise ValueError
     return value
-
-
-def _postgres_url(value: Any) -> str | None:
-    if value is None:
-        return None
-    scheme, colon, rest = _text(value).partition("://")
-    if scheme not in ("postgresql", "postgres") or not colon or not rest:
-        raise ValueError
-    return str(value)
 
 
 def _names(value: Any) -> Any:

@@ -182,7 +182,8 @@ class ExecutionRun:
             self.live = False
             self._cancel_deadline()
             self._cancel_effects()
-            await asyncio.gather(*self._effects, return_exceptions=True)
+            if self._effects:
+                await asyncio.gather(*self._effects, return_exceptions=True)
             self._journal.close()
 
     # Scheduling

@@ -195,7 +195,7 @@ class Decisions:
         error = row.error if change.error is None else error_text(change.error)
         output = row.output if change.output is None else change.output.decode()
         given = row.input if change.input is None else change.input.decode()
-        request = (row.pk, change.request_id, change.action, orjson.dumps(status_row(after)).decode())
+        answer = orjson.dumps(status_row(after)).decode() if change.request_id else ""
         nodes = {node.node_id: node_row(row.pk, node) for node in change.nodes}
         row.status, row.error, row.output, row.input = after, error, output, given
         row.touched = True
@@ -214,7 +214,7 @@ class Decisions:
             row.cancel(change.time)
         if change.request_id:
             self.requests[row.pk, change.request_id] = (change.action, after)
-            self.new_requests.append(request)
+            self.new_requests.append((row.pk, change.request_id, change.action, answer))
         return Updated(status=after, repeated=False)
 
     def _delete(self, change: DeleteExecution) -> ExecutionStatus:

@@ -122,9 +122,14 @@ def moved(before: ExecutionStatus, change: UpdateExecution) -> ExecutionStatus:
         end_time = max(change.time, earliest) if state is not before.state else before.end_time
     else:
         end_time = None
-    return replace(
-        before,
+    # Written out: ``replace`` takes three times as long, and each write comes by here.
+    return ExecutionStatus(
+        execution_id=before.execution_id,
+        uid=before.uid,
+        workflow_id=before.workflow_id,
         state=state,
+        nodes_total=before.nodes_total,
+        create_time=before.create_time,
         message=before.message if change.message is None else storable(change.message),
         current_node=before.current_node if change.current_node is None else change.current_node,
         running_nodes=()

@@ -13,6 +13,7 @@ from execsvc.model import (
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
+    LogColumns,
     NewLogEntry,
     NodeRun,
     NodeState,
@@ -167,6 +168,20 @@ def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, .
         entry.attempt,
         entry.message,
         orjson.dumps(dict(entry.metadata)).decode(),
+    )
+
+
+def columns_of(texts: Sequence[str]) -> LogColumns:
+    """Make log entries of JSON arrays: sequences, times, ranks of levels, node ids, attempts, messages, metadata."""
+    sequences, times, levels, node_ids, attempts, messages, metadata = map(orjson.loads, texts)
+    return LogColumns(
+        sequences=sequences,
+        times=times,
+        levels=levels,
+        node_ids=node_ids,
+        attempts=attempts,
+        messages=messages,
+        metadata=metadata,
     )
 
 

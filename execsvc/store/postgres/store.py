@@ -211,6 +211,17 @@ async def prepare(connections: Connections) -> Sequence[str]:
         await db.close()
 
 
+async def migrated(database: PostgresDatabase) -> tuple[str, Sequence[str]]:
+    """Bring a database up to date; answers where it is, and the names of the steps that were applied.
+
+    Raises:
+        StorageUnavailable: it cannot be reached, or is of a later version.
+    """
+    connections = Connections(database)
+    with _told(connections):
+        return connections.shown, await prepare(connections)
+
+
 @asynccontextmanager
 async def opened_tokens(database: PostgresDatabase) -> AsyncIterator[PostgresTokens]:
     """Open the API tokens of a database, brought up to date first, whether or not servers use it.
@@ -234,8 +245,6 @@ def _told(connections: Connections) -> Iterator[None]:
     """Name the database in what is said of one that cannot be opened."""
     try:
         yield
-    except Failure as error:
+    except (Failure, StorageUnavailable) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error
-    except StorageUnavailable as error:
-        raise StorageUnavailable(f"cannot open {connections.shown}: {error}") from error

@@ -19,7 +19,7 @@ from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 from execsvc.store.sqlite.patience import Patience
 
 _T = TypeVar("_T")
@@ -206,7 +206,7 @@ class Reader:
             if after >= status.last_sequence:
                 return LogPage(columns=LogColumns(), cursor=after, status=status)
             arguments = (pk, after, min_level.rank, node_id, node_id, limit)
-            found = _columns(db.execute(_ENTRIES, arguments).fetchone())
+            found = columns_of(db.execute(_ENTRIES, arguments).fetchone())
             columns = found if max_bytes is None else found.within(max_bytes)
             whole = len(columns) == len(found) < limit
             return LogPage(
@@ -252,19 +252,6 @@ class Reader:
         self._pool.shutdown(wait=True)
         for db in self._connections:
             db.close()
-
-
-def _columns(texts: Sequence[str]) -> LogColumns:
-    sequences, times, levels, node_ids, attempts, messages, metadata = map(orjson.loads, texts)
-    return LogColumns(
-        sequences=sequences,
-        times=times,
-        levels=levels,
-        node_ids=node_ids,
-        attempts=attempts,
-        messages=messages,
-        metadata=metadata,
-    )
 
 
 def _found(db: sqlite3.Connection, sql: str, namespace: str, execution_id: str) -> Any:
