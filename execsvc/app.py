@@ -196,6 +196,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         )
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished()
+        if identities is not None and settings.jwt is None and not await store.tokens.all():
+            logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
         try:
             for item in unfinished:

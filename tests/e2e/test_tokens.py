@@ -84,6 +84,7 @@ def test_a_token_works_from_when_it_is_made_until_it_is_revoked(serve: Serve, wh
         code, logged = server.end()
     assert code == 0
     assert first["token"] not in logged
+    assert "nobody can call yet" not in logged
 
 
 class ServeProcessOn(ServeProcess):
@@ -173,7 +174,9 @@ def test_an_address_that_lets_anybody_in_is_warned_of(serve: Serve) -> None:
     assert "nobody is asked who they are" in logged
 
     asking = serve("--address", "0.0.0.0:0", "--insecure", "--auth", "token")
-    assert "nobody is asked" not in asking.end()[1]
+    logged = asking.end()[1]
+    assert "nobody is asked" not in logged
+    assert "nobody can call yet" in logged
 
 
 def test_json_web_tokens_of_a_provider_are_taken_beside_our_own(serve: Serve, tmp_path: Path) -> None:

@@ -307,3 +307,19 @@ async def _outcomes(calls: list[Any]) -> list[Any]:
         return await call
 
     return await asyncio.gather(*(outcome(call) for call in calls), return_exceptions=True)
+
+
+async def test_calls_of_nobody_known_count_with_the_code_they_were_refused_with(settings: Settings) -> None:
+    async with measured(settings, auth="token") as server:
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await server.stub.GetStatus(v1.GetStatusRequest(execution_id="e"))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await server.stub.StreamLogs(v1.StreamLogsRequest(execution_id="e")).read()
+
+        def counted(now: Scrape) -> bool:
+            return [
+                now.by("code", "rpcs_total", service=SERVICE, method=method) for method in ("GetStatus", "StreamLogs")
+            ] == [{"UNAUTHENTICATED": 2}, {"UNAUTHENTICATED": 1}]
+
+        await scraped_once(server.metrics, counted)

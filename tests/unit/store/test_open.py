@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from execsvc.errors import StorageUnavailable
-from execsvc.store import SqliteStore
+from execsvc.errors import DatabaseLocked, StorageUnavailable
+from execsvc.store import SqliteStore, opened_tokens
+from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.migrations import APPLICATION_ID
 from tests.support.changes import create
 
@@ -113,3 +114,35 @@ async def test_directory_is_refused(path: Path) -> None:
 async def test_place_below_a_file_is_refused(path: Path) -> None:
     path.touch()
     await refusal(path / "below.db")
+
+
+def made_older(path: Path) -> None:
+    """Take back what the step for API tokens did."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE api_tokens")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = '0002_api_tokens'")
+        db.commit()
+
+
+async def test_file_without_api_tokens_gains_them_and_loses_nothing(path: Path) -> None:
+    await opens(path)
+    made_older(path)
+
+    store = await SqliteStore.open(path)
+    assert await store.tokens.all() == []
+    assert (await store.status("default", "e1")).execution_id == "e1"
+    await store.close()
+
+
+async def test_tokens_are_not_added_under_a_server_of_an_earlier_version(path: Path) -> None:
+    await opens(path)
+    made_older(path)
+    lock = DatabaseLock(path.resolve())
+    try:
+        with pytest.raises(DatabaseLocked), opened_tokens(path):
+            pass
+        assert query(path, "SELECT count(*) FROM sqlite_master WHERE name = 'api_tokens'") == [(0,)]
+    finally:
+        lock.release()
+    with opened_tokens(path) as tokens:
+        assert await tokens.all() == []
