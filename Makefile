@@ -16,7 +16,7 @@ LANGUAGES ?=
 ROUNDS ?= 100
 TRIES ?= 1000
 
-SOURCES := execsvc clients/python tools $(wildcard tests benchmarks examples deploy)
+SOURCES := conftest.py execsvc clients/python tools $(wildcard tests benchmarks examples deploy)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) --group build
 

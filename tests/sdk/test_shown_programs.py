@@ -28,7 +28,10 @@ def test_each_page_shows_each_language() -> None:
     assert [block for block in SHOWN if block.not_run or ADDRESS not in block.text] == []
 
 
-@pytest.mark.parametrize("block", SHOWN, ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, id=str(block), marks=pytest.mark.xdist_group(CLIENTS[block.language])) for block in SHOWN],
+)
 def test_a_shown_program_runs(block: Block, lab: Lab, tmp_path: Path) -> None:
     (language,) = named([CLIENTS[block.language]])
     program = tmp_path / f"Program.{block.language}"

@@ -1,0 +1,21 @@
+"""How the tests are spread over processes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start two more processes than there are cores: much of what tests do is to wait for servers."""
+    return (os.cpu_count() or 1) + 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the clients' tests, which take longest, and let one process have all those of a language."""
+    for item in items:
+        language = getattr(getattr(item, "callspec", None), "params", {}).get("language")
+        if language is not None:
+            item.add_marker(pytest.mark.xdist_group(getattr(language, "name", str(language))))
+    items.sort(key=lambda item: "/tests/sdk/" not in item.path.as_posix())
