@@ -92,6 +92,7 @@ fuzz: $(VENV)/ready-dev  ## Send what nobody should send, TRIES=1000 times of ea
 
 nightly: chaos fuzz  ## Run chaos, fuzz, and 10,000 steps of the model
 	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model $(PYTEST)
+	EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
 
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
 	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
