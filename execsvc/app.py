@@ -20,9 +20,9 @@ from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
 from execsvc.errors import StorageUnavailable
 from execsvc.metrics import Metrics, served
-from execsvc.queue import EmbeddedQueue, KeyLimits
+from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.rpc import RpcServer
-from execsvc.service import Changes, Control, Executions, History, Limits, Logs, Services, Watcher, Workflows
+from execsvc.service import Changes, Control, Elsewhere, Executions, History, Limits, Logs, Services, Watcher, Workflows
 from execsvc.store import PostgresDatabase, SqliteStore, Store
 
 logger = logging.getLogger(__name__)
@@ -132,16 +132,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
         )
-        queue = EmbeddedQueue(
-            store=store,
-            clock=clock,
-            run=engine.run,
-            slots=settings.max_concurrent,
-            key_limits=KeyLimits(default=settings.key_limit, overrides=settings.key_limits),
-            capacity=settings.max_queued,
-            owner=f"{socket.gethostname()}/{os.getpid()}",
-            waited=None if metrics is None else metrics.waited,
-        )
+        queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
             metrics.watch(
                 slots=settings.max_concurrent,
@@ -159,20 +150,28 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
             calls=metrics,
         )
+        elsewhere = _elsewhere(store, changes, engine)
         # Read before the server takes executions of its own, queued once it does.
-        unfinished = await store.unfinished()
+        unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
         address = await server.start()
         try:
             for item in unfinished:
                 queue.offer(item)
+            recovered = len(unfinished)
+            if isinstance(queue, DistributedQueue) and elsewhere is not None and store.members is not None:
+                queue.start()
+                elsewhere.start()
+                recovered = store.members.waiting
             async with _kept_pruned(services, settings):
-                yield Running(address=address, recovered=len(unfinished), database=store.place, taken_over=taken_over)
+                yield Running(address=address, recovered=recovered, database=store.place, taken_over=taken_over)
         finally:
             services.executions.drain()
             await server.drain()
             queue.close()
             await engine.drain(settings.grace)
             await queue.join()
+            if elsewhere is not None:
+                await elsewhere.close()
             changes.close()
             await server.stop(1.0)
             await engine.close()
@@ -191,8 +190,44 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
     return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
 
 
+def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | None) -> Queue:
+    clock = settings.clock
+    run, slots, capacity = engine.run, settings.max_concurrent, settings.max_queued
+    key_limits = KeyLimits(default=settings.key_limit, overrides=settings.key_limits)
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    waited = None if metrics is None else metrics.waited
+    if store.members is None:
+        return EmbeddedQueue(
+            store=store,
+            clock=clock,
+            run=run,
+            slots=slots,
+            key_limits=key_limits,
+            capacity=capacity,
+            owner=owner,
+            waited=waited,
+        )
+    return DistributedQueue(
+        store=store,
+        members=store.members,
+        clock=clock,
+        run=run,
+        slots=slots,
+        key_limits=key_limits,
+        capacity=capacity,
+        owner=owner,
+        waited=waited,
+    )
+
+
+def _elsewhere(store: Store, changes: Changes, engine: Engine) -> Elsewhere | None:
+    if store.members is None:
+        return None
+    return Elsewhere(store=store, members=store.members, changes=changes, engine=engine)
+
+
 def _services(
-    settings: Settings, store: Store, queue: EmbeddedQueue, engine: Engine, changes: Changes, limits: Limits
+    settings: Settings, store: Store, queue: Queue, engine: Engine, changes: Changes, limits: Limits
 ) -> Services:
     clock = settings.clock
     workflows = Workflows(store=store, clock=clock, types=settings.node_types)

@@ -8,7 +8,7 @@ from execsvc.clock import Clock
 from execsvc.engine import Engine
 from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, QueueFull
 from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
-from execsvc.queue import EmbeddedQueue
+from execsvc.queue import Queue
 from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand
 from execsvc.service.inputs import check_whole_input
@@ -29,7 +29,7 @@ class Control:
     """Changes the state of executions, and lets engine and queue know. Use within one event loop."""
 
     def __init__(
-        self, *, store: Store, queue: EmbeddedQueue, engine: Engine, workflows: Workflows, clock: Clock, limits: Limits
+        self, *, store: Store, queue: Queue, engine: Engine, workflows: Workflows, clock: Clock, limits: Limits
     ) -> None:
         self._store = store
         self._queue = queue
@@ -61,7 +61,9 @@ class Control:
             # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
             from_states = ()
         # A run that has not ended since its pause goes on in place and still has its slot.
-        if action is ControlAction.RESUME and (self._engine.is_live(uid) or self._queue.has_slot_for(key)):
+        if action is ControlAction.RESUME and (
+            self._engine.is_live(uid) or self._queue.has_slot_for(key) or await self._queue.is_held(uid)
+        ):
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""

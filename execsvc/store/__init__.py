@@ -1,6 +1,7 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
 from execsvc.store.address import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, PostgresDatabase
+from execsvc.store.members import Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
     Claim,
@@ -34,16 +35,21 @@ __all__ = [
     "LEAST_CONNECTIONS",
     "BackupUnusable",
     "BatchDone",
+    "Beat",
     "Claim",
     "Commit",
     "Copied",
     "CreateExecution",
     "Created",
     "DeleteExecution",
+    "Fetched",
     "Finding",
+    "KeyRoom",
     "Listed",
     "Listener",
     "LogPage",
+    "Membership",
+    "Place",
     "PostgresDatabase",
     "PutWorkflow",
     "SqliteStore",
@@ -56,5 +62,6 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "mark_of",
     "restore",
 ]

@@ -15,6 +15,7 @@ from execsvc.store.decisions import Change, Decisions, Outcome, cuts, key_of, wo
 from execsvc.store.draft import Draft
 from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.connections import Connection
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK, WORKFLOW_LOCK
 from execsvc.store.postgres.numbers import Numbers
 from execsvc.store.protocol import Commit, CreateExecution, PutWorkflow, UpdateExecution
@@ -30,10 +31,11 @@ class Batch:
     transaction open, to be rolled back.
     """
 
-    def __init__(self, db: Connection, changes: Sequence[Change], numbers: Numbers) -> None:
+    def __init__(self, db: Connection, changes: Sequence[Change], numbers: Numbers, jobs: Jobs) -> None:
         self._db = db
         self._changes = changes
         self._numbers = numbers
+        self._jobs = jobs
         self._decisions = Decisions(numbers.take)
         self._revisions: dict[int, int] = {}
         #: Number of the transaction, once it has begun.
@@ -104,6 +106,8 @@ class Batch:
                 digests = await db.execute(sql.DELETE_EXECUTIONS, (_json(rows), len(rows)))
             for statement, arguments in self._inserts():
                 await db.execute(statement, arguments)
+            for statement, given in self._jobs.writes(decided.touched, decided.deleted):
+                await db.execute(statement, given)
             await db.execute(sql.COMMIT)
         if digests is not None:
             self.unused.update((await digests.fetchall())[0][1] or ())

@@ -20,6 +20,7 @@ from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.batch import Batch
 from execsvc.store.postgres.connections import Connection, Connections
 from execsvc.store.postgres.failures import Failure, is_conflict, is_outside, translated
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK
 from execsvc.store.postgres.numbers import Numbers
 from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
@@ -73,6 +74,7 @@ class Writer:
 
     Args:
         publish: called after each commit with every execution it changed.
+        jobs: says what is written of their jobs.
         observer: told of each batch.
     """
 
@@ -80,9 +82,11 @@ class Writer:
         self,
         connections: Connections,
         publish: Callable[[list[Commit]], None],
+        jobs: Jobs,
         observer: StoreObserver | None = None,
     ) -> None:
         self._connections = connections
+        self._jobs = jobs
         self._publish = publish
         self._observer = observer
         self._queue: deque[_Waiting] = deque()
@@ -188,7 +192,7 @@ class Writer:
 
     async def _transact(self, batch: list[_Waiting]) -> list[Commit]:
         db = await self._connected()
-        work = Batch(db, [waiting.change for waiting in batch], self._numbers)
+        work = Batch(db, [waiting.change for waiting in batch], self._numbers, self._jobs)
         await work.find()
         for waiting in batch:
             waiting.outcome = work.decide(waiting.change)

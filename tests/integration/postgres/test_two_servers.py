@@ -1,4 +1,4 @@
-"""One server a database while the queue is inside the server; and what two writers on it do to each other."""
+"""Servers share a database, unless somebody has it alone; and what two writers on it do to each other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from execsvc.store import Created, DeleteExecution, PostgresDatabase, PutWorkflo
 from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import session as session_module
 from execsvc.store.postgres.connections import Connections
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import SERVER_LOCK
+from execsvc.store.postgres.session import Session
 from execsvc.store.postgres.writer import Writer
 from tests.conformance.reads import outcomes, whole_log
 from tests.support.changes import NAMESPACE, NOW, claim, create, entries, move, update
@@ -26,18 +28,23 @@ from tests.support.changes import NAMESPACE, NOW, claim, create, entries, move, 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "PATIENCE", 0.1)
-    monkeypatch.setattr(session_module, "LOOK", 0.02)
+    monkeypatch.setattr(session_module, "REOPEN", 0.02)
+    monkeypatch.setattr(session_module, "HEARTBEAT", 0.02)
 
 
-async def test_a_second_server_is_refused_and_told_who_is_there(url: str) -> None:
+async def test_who_wants_a_database_alone_is_told_who_uses_it_and_keeps_servers_off_it(url: str) -> None:
     database = PostgresDatabase(url=url)
-    store = await PostgresStore.open(database)
-    with pytest.raises(
-        DatabaseLocked, match=r"another server \(execsvc .*/\d+\) uses postgresql://127.0.0.1:\d+/"
-    ) as refused:
-        await PostgresStore.open(database)
+    first, second = await PostgresStore.open(database), await PostgresStore.open(database)
+    told = r"another server \(execsvc .*/\d+\) uses postgresql://127.0.0.1:\d+/"
+    with pytest.raises(DatabaseLocked, match=told) as refused:
+        await Session.open(Connections(database), lambda: None)
     assert "postgres@" not in str(refused.value)
-    await store.close()
+    await first.close()
+    await second.close()
+    alone = await Session.open(Connections(database), lambda: None)
+    with pytest.raises(DatabaseLocked, match=told):
+        await PostgresStore.open(database)
+    await alone.close()
     await (await PostgresStore.open(database)).close()
 
 
@@ -51,7 +58,7 @@ async def test_a_server_whose_connection_was_cut_takes_its_lock_again(url: str) 
             while await _holder(admin) in (None, before):
                 pass
     with pytest.raises(DatabaseLocked):
-        await PostgresStore.open(database)
+        await Session.open(Connections(database), lambda: None)
     await store.create(create())
     await store.close()
 
@@ -86,7 +93,8 @@ async def writers(url: str, count: int) -> AsyncIterator[list[Writer]]:
     async with AsyncExitStack() as stack:
         found = []
         for _ in range(count):
-            writer = Writer(Connections(PostgresDatabase(url=url)), lambda commits: None)
+            connections = Connections(PostgresDatabase(url=url))
+            writer = Writer(connections, lambda commits: None, Jobs(connections.pool()))
             stack.push_async_callback(writer.close)
             found.append(writer)
         yield found

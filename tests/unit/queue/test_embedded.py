@@ -12,7 +12,7 @@ import pytest
 
 from execsvc.errors import StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus
-from execsvc.queue import EmbeddedQueue, KeyLimits, embedded
+from execsvc.queue import EmbeddedQueue, KeyLimits, claims
 from execsvc.store import Claim, SqliteStore, Unfinished, UpdateExecution
 from tests.support.changes import NAMESPACE, NOW, create, move
 from tests.support.clocks import HandClock
@@ -28,11 +28,12 @@ class World:
         values: dict[str, Any] = {"slots": 2, "key_limits": KeyLimits(overrides={"one": 1}), "capacity": 3, **settings}
         self.queue = EmbeddedQueue(store=store, clock=HandClock(), run=self.run, owner="me", **values)
 
-    async def run(self, namespace: str, held: ExecutionStatus, claim: Claim | None) -> None:
+    async def run(self, namespace: str, held: ExecutionStatus, claim: Claim | None) -> ExecutionState:
         assert held.state is ExecutionState.RUNNING
         execution_id = held.execution_id
         self.started.append(execution_id)
         await self.ends[execution_id]
+        return ExecutionState.COMPLETED
 
     def offer(self, execution_id: str, *, priority: int = 0, key: str = "", uid: str = "") -> None:
         self.queue.offer(
@@ -152,7 +153,7 @@ async def test_one_that_was_never_stored_gives_its_slot_back(world: World) -> No
 async def test_a_claim_that_the_database_cannot_take_is_tried_again_and_runs_once(
     world: World, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "RECLAIM", 0.01)
+    monkeypatch.setattr(claims, "RECLAIM", 0.01)
     real, down = store.update, True
 
     def update(change: UpdateExecution) -> asyncio.Future[Any]:
@@ -262,5 +263,5 @@ async def test_once_closed_it_starts_nothing_more(world: World) -> None:
 
 async def test_who_waits_can_be_asked_why(world: World) -> None:
     await world.add("a", "b", "c", "d")
-    assert world.queue.describe("uid-a") is None
-    assert world.queue.describe("uid-d") == "waiting for a slot, place 2 of 2"
+    assert await world.queue.describe("uid-a") is None
+    assert await world.queue.describe("uid-d") == "waiting for a slot, place 2 of 2"
