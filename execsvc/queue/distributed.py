@@ -33,8 +33,8 @@ class DistributedQueue:
 
     An execution that is stored while a slot is free here, and whose key has no limit, is taken in the commit that
     stores it. Everything else waits in the database for whoever has a slot first. How many wait is known from there as
-    of the last sign of life, and counted on from then: across servers a full queue may be overrun by what they let in
-    within a second.
+    of the last sign of life, and counted on from then: what several servers let in within a second may overrun the
+    capacity.
 
     Args:
         key_limits: how many executions with the same concurrency key run at once, on all servers together.
@@ -105,8 +105,15 @@ class DistributedQueue:
     def _free(self) -> int:
         return 0 if self._closed else max(0, self._slots - len(self._leases))
 
-    def full_for(self, key: str) -> bool:
-        """See ``Queue.full_for``."""
+    async def full_for(self, key: str) -> bool:
+        """See ``Queue.full_for``: before it is said, what waits is counted anew."""
+        if self._seems_full_for(key):
+            self._waiting = await self._members.count()
+            self._counted.clear()
+            return self._seems_full_for(key)
+        return False
+
+    def _seems_full_for(self, key: str) -> bool:
         free = self._free if self.has_slot_for(key) else 0
         expected = len(self._expected)
         return expected >= free and self._waiting + expected - free >= self.capacity

@@ -69,7 +69,7 @@ class EmbeddedQueue:
         """Slots taken."""
         return len(self._leases)
 
-    def full_for(self, key: str) -> bool:
+    async def full_for(self, key: str) -> bool:
         """Whether an execution with this concurrency key would have to wait where as many wait as may."""
         free = self._slots - len(self._leases) if self.has_slot_for(key) else 0
         expected = len(self._expected)

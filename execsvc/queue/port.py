@@ -33,8 +33,12 @@ class Queue(Protocol):
         """Slots taken in this process."""
         ...
 
-    def full_for(self, key: str) -> bool:
-        """Whether an execution with this concurrency key would have to wait where as many wait as may."""
+    async def full_for(self, key: str) -> bool:
+        """Whether an execution with this concurrency key would have to wait where as many wait as may.
+
+        Who then offers one, or expects one, before anything else happens is counted for the next who asks. Raises
+        StorageUnavailable.
+        """
         ...
 
     def has_slot_for(self, key: str) -> bool:

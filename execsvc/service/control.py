@@ -56,7 +56,7 @@ class Control:
         given = await self._input(execution, command) if retried else None
         from_states, to_state = CONTROL[action]
         key = execution.concurrency_key
-        full = retried and execution.status.state in from_states and self._queue.full_for(key)
+        full = retried and execution.status.state in from_states and await self._queue.full_for(key)
         if full:
             # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
             from_states = ()

@@ -110,7 +110,7 @@ class Executions:
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if self._queue.full_for(command.concurrency_key):
+        if await self._queue.full_for(command.concurrency_key):
             # Whoever repeats a request that was taken before must still get its answer.
             return await self._repeated(namespace, command, checked)
         request = self._request(command, checked)

@@ -75,6 +75,10 @@ class Membership(Protocol):
         """Take up to ``most`` of what waits, highest priority first, then oldest; nobody else gets them."""
         ...
 
+    async def count(self) -> int:
+        """Count what waits."""
+        ...
+
     async def give_back(self, uids: Sequence[str]) -> None:
         """Let go of executions that were taken. What has not ended, nor is paused, waits again."""
         ...

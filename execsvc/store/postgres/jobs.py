@@ -25,6 +25,8 @@ Write = tuple[bytes, Sequence[Any]]
 
 #: Beats between two looks for executions that have no job, as those have that were copied here.
 ORPHANS: Final = 5
+#: Seconds that changes are still told after the last other server was seen: it may only have been suspended.
+TELLING: Final = 60.0
 #: Seconds that nobody has been silent for: rescues what no server is named for.
 NEVER: Final = 1e9
 #: Marks in one notification: it may have 8,000 bytes.
@@ -82,8 +84,8 @@ class Jobs:
         self._pool = pool
         #: Number of this server among the workers; None until it has joined.
         self.worker: int | None = None
-        #: Whether there may be other servers, who must be told of changes.
-        self.others = True
+        #: Until when others are told of changes, on the loop's clock.
+        self._telling_until = float("inf")
         #: See ``Membership.waiting``.
         self.waiting = 0
         self._beats = 0
@@ -125,7 +127,7 @@ class Jobs:
             yield _HOLD, (self.worker, [row.pk for row in held])
         if taken:
             yield _TAKE, (self.worker, [row.status.uid for row in taken])
-        if self.others:
+        if asyncio.get_running_loop().time() < self._telling_until:
             marks = [f"{mark_of(row.namespace, row.status.execution_id):x}" for row in (*touched, *deleted)]
             for first in range(0, len(marks), MARKS):
                 yield _TELL, (CHANGE_CHANNEL, f"{self.worker or 0}:{','.join(marks[first : first + MARKS])}")
@@ -153,7 +155,8 @@ class Jobs:
         elif anew:
             await _all(db, _RESCUE, (NEVER, True))
         ((waiting, others, held),) = await _all(db, _STANDING, (self.worker, self.worker))
-        self.others = others > 0
+        if others or self._telling_until == float("inf"):
+            self._telling_until = loop.time() + TELLING
         self.waiting = waiting
         self._beats += 1
         beat = Beat(waiting=waiting, held=frozenset(held), was_gone=was_gone)
@@ -195,7 +198,7 @@ class Jobs:
         sender, _, marks = payload.partition(":")
         if sender == str(self.worker):
             return
-        self.others = True
+        self._telling_until = asyncio.get_running_loop().time() + TELLING
         changed = frozenset(int(mark, 16) for mark in marks.split(",") if mark)
         for listener in self._on_change if changed else ():
             listener(changed)
@@ -222,8 +225,13 @@ class Jobs:
         ]
         left: int | None = None
         if len(taken) < most:
-            ((left,),) = await self._rows(_COUNT, ()) if room.overrides or room.default is not None else [(0,)]
+            left = await self.count() if room.overrides or room.default is not None else 0
         return Fetched(taken=taken, left=left)
+
+    async def count(self) -> int:
+        """See ``Membership.count``."""
+        ((waiting,),) = await self._rows(_COUNT, ())
+        return int(waiting)
 
     async def give_back(self, uids: Sequence[str]) -> None:
         """See ``Membership.give_back``."""

@@ -81,6 +81,11 @@ DECLARE
     running integer;
 BEGIN
     PERFORM pg_advisory_xact_lock({FETCH_LOCK});
+    -- A server that was given up takes nothing until it has joined anew.
+    PERFORM FROM execsvc.procrastinate_workers AS w WHERE w.id = p_worker FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     SELECT coalesce(jsonb_object_agg(k.key, k.running), '{{}}'),
            coalesce(array_agg(k.key) FILTER (
                WHERE k.running >= coalesce((p_limits ->> k.key)::integer, p_default)), '{{}}')

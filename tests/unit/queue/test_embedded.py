@@ -216,18 +216,18 @@ async def test_it_knows_whether_one_with_a_key_would_start_at_once(world: World)
 async def test_it_is_full_for_those_that_would_have_to_wait(world: World) -> None:
     await world.add("a", "b", "c", "d", key="one")
     assert world.queue.waiting == world.queue.capacity
-    assert world.queue.full_for("one")
+    assert await world.queue.full_for("one")
     # One slot is free still.
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("e")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
 
 
 async def test_without_room_to_wait_what_starts_at_once_is_taken(store: SqliteStore) -> None:
     world = World(store, capacity=0, slots=1)
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("a")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.close()
     world.end("a")
     await world.queue.join()
@@ -237,14 +237,14 @@ async def test_places_that_are_kept_count_until_they_are_let_go(store: SqliteSto
     world = World(store, capacity=1, slots=1)
     # One may start, and one may wait.
     world.queue.expect("first")
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     world.queue.expect("second")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.let_go("second")
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("a", "b")
     world.queue.let_go("first")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.close()
     world.end("a")
     await world.queue.join()
