@@ -39,7 +39,7 @@ def backup(
     from execsvc.store import back_up
 
     database = _sqlite_file(db)
-    with _told(file, "backup"), _progress(f"copying {database}", quiet=as_json) as progress:
+    with _told(file, "backup"), shown_progress(f"copying {database}", quiet=as_json) as progress:
         try:
             copied = back_up(database, file, force=force, progress=progress)
         except FileExistsError as error:
@@ -70,7 +70,7 @@ def restore(
     from execsvc.store import restore
 
     database = _sqlite_file(db)
-    with _told(file, "backup"), _progress(f"copying {file}", quiet=as_json) as progress:
+    with _told(file, "backup"), shown_progress(f"copying {file}", quiet=as_json) as progress:
         copied = restore(file, database, force=force, progress=progress)
     if as_json:
         print_json({"file": str(file)} | _document(copied))
@@ -99,7 +99,7 @@ def check(
     if file is not None and db is not None:
         raise usage_error("--db and FILE both say what to check; give one of them")
     database = file or _sqlite_file(db)
-    with _progress(f"checking {database}", quiet=as_json) as step:
+    with shown_progress(f"checking {database}", quiet=as_json) as step:
         found = check_database(database, step=step)
     if as_json:
         print_json({"database": str(database), "clean": not found, "findings": [_finding(one) for one in found]})
@@ -159,7 +159,7 @@ def _finding(finding: Finding) -> dict[str, str]:
 
 
 @contextmanager
-def _progress(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def shown_progress(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Show a bar on stderr where that is a terminal; gives what to call with how much is done, of how much."""
     if quiet or not sys.stderr.isatty():
         yield None

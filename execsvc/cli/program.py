@@ -21,6 +21,7 @@ from execsvc.cli import (
     run,
     server,
     stored,
+    stores,
     submit,
     watch,
     workflows,
@@ -54,6 +55,7 @@ for module in (
     workflows,
     config,
     database,
+    stores,
 ):
     module.register(app)
 use(app)

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,15 @@ from execsvc.store.postgres.store import prepare
 
 #: Whom the server runs as where the tests run as root, which Postgres refuses to do.
 UNPRIVILEGED = "nobody"
+# Not by ``subprocess``, which would fork this process for it, with whatever threads it has.
+_BECOME = """
+import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
 #: Kept small, and quick: what a crash of the machine would lose is nothing that tests look at.
 SETTINGS = {
     "fsync": "off",
@@ -49,10 +59,11 @@ class PostgresServer:
 
     def __init__(self, *, fsync: bool = False) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="execsvc-postgres-"))
-        self._as_user: dict[str, Any] = {}
+        #: Comes before each command.
+        self._as_user: list[str] = []
         if os.geteuid() == 0:
             user = pwd.getpwnam(UNPRIVILEGED)
-            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            self._as_user = [sys.executable, "-I", "-S", "-c", _BECOME, str(user.pw_uid), str(user.pw_gid)]
             os.chown(self._directory, user.pw_uid, user.pw_gid)
         self._bin = self._binaries()
         self._data = self._directory / "data"
@@ -64,9 +75,8 @@ class PostgresServer:
             self.port: int = free.getsockname()[1]
         self._settings = SETTINGS | {"fsync": "on" if fsync else "off"}
         initdb = ["-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(
-            [self._bin / "initdb", *initdb], check=True, capture_output=True, cwd=self._directory, **self._as_user
-        )
+        initdb = [*self._as_user, str(self._bin / "initdb"), *initdb]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=self._directory)
         self.start()
 
     def _binaries(self) -> Path:
@@ -131,14 +141,13 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server, at the port it had before; returns once it takes connections."""
         options = [f"-c{name}={value}" for name, value in self._settings.items()]
-        where = ("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", "")
+        where = ("-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port), "-k", "")
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", *where, *options],
+                [*self._as_user, str(self._bin / "postgres"), *where, *options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory,
-                **self._as_user,
             )
         deadline = time.monotonic() + 60
         while True:

@@ -14,8 +14,14 @@ class Cut(Enum):
 
     #: Postgres commits, the answer gets lost.
     AFTER_COMMIT = "after"
+    #: The same, but first comes the message of a server process that has to end at once.
+    AFTER_COMMIT_TOLD = "told"
     #: Postgres never hears of it.
     BEFORE_COMMIT = "before"
+
+
+#: What a server process says when Postgres is shut down at once.
+_ENDS = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection due to immediate shutdown command\0\0"
 
 
 class Wire:
@@ -56,10 +62,13 @@ class Wire:
                     cut, self.cut = self.cut, None
                     answers.cancel()
                     await asyncio.gather(answers, return_exceptions=True)
-                    if cut is Cut.AFTER_COMMIT:
+                    if cut is not Cut.BEFORE_COMMIT:
                         back.write(data)
                         # Whatever it answers, it has committed by then.
                         await there.read(1)
+                    if cut is Cut.AFTER_COMMIT_TOLD:
+                        writer.write(b"E" + (len(_ENDS) + 4).to_bytes(4, "big") + _ENDS)
+                        await writer.drain()
                     self.on_cut()
                     return
                 back.write(data)

@@ -1,5 +1,6 @@
 """The Store on a Postgres database, for one server or many."""
 
-from execsvc.store.postgres.store import PostgresStore
+from execsvc.store.postgres.moving import Moved, NotMoved, move
+from execsvc.store.postgres.store import PostgresStore, migrated
 
-__all__ = ["PostgresStore"]
+__all__ = ["Moved", "NotMoved", "PostgresStore", "migrated", "move"]

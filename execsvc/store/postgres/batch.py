@@ -23,11 +23,14 @@ from execsvc.store.rows import storable
 
 _FIRST_REVISION = 1
 
+#: With its arguments.
+_Statement = tuple[bytes, tuple[Any, ...]]
+
 
 class Batch:
     """Decides a list of changes against one database and writes what comes of them.
 
-    ``find``, ``decide`` each change in order, then ``write``; an exception from the first or last leaves the
+    ``find``, ``decide`` each change in order, ``prepare``, then ``write``; an exception from any of them leaves the
     transaction open, to be rolled back.
     """
 
@@ -38,6 +41,7 @@ class Batch:
         self._jobs = jobs
         self._decisions = Decisions(numbers.take)
         self._revisions: dict[int, int] = {}
+        self._statements: list[_Statement] = []
         #: Number of the transaction, once it has begun.
         self.transaction = ""
         #: Digests of definitions that may have lost their last user.
@@ -87,32 +91,40 @@ class Batch:
         """See ``Decisions.commits``."""
         return self._decisions.commits()
 
-    async def write(self) -> None:
-        """Write everything that was decided and commit it, in one round trip."""
-        decided, db = self._decisions, self._db
+    def prepare(self) -> None:
+        """Put what was decided into statements; an exception says that a change was malformed."""
+        decided = self._decisions
         decided.settle()
-        deleted = [row for row in decided.deleted if row.new is None]
         self.unused.update(row.new[0] for row in decided.deleted if row.new is not None)
+        self._statements = [
+            *self._updates(),
+            *self._deletes(),
+            *self._inserts(),
+            *self._jobs.writes(decided.touched, decided.deleted),
+        ]
+
+    async def write(self) -> None:
+        """Write everything that was prepared and commit it, in one round trip."""
         digests = None
-        async with db.pipeline():
-            for statement, arguments in self._writes():
-                await db.execute(statement, arguments)
-            if deleted:
-                pks = _json([(row.pk,) for row in deleted])
-                await db.execute(sql.DELETE_LABELS, (pks,))
-                for statement in sql.DELETE_OWNED:
-                    await db.execute(statement, (pks,))
-                rows = [(row.pk, self._revisions[row.pk]) for row in deleted]
-                digests = await db.execute(sql.DELETE_EXECUTIONS, (_json(rows), len(rows)))
-            for statement, arguments in self._inserts():
-                await db.execute(statement, arguments)
-            for statement, given in self._jobs.writes(decided.touched, decided.deleted):
-                await db.execute(statement, given)
-            await db.execute(sql.COMMIT)
+        async with self._db.pipeline():
+            for statement, arguments in self._statements:
+                answer = await self._db.execute(statement, arguments)
+                if statement is sql.DELETE_EXECUTIONS:
+                    digests = answer
+            await self._db.execute(sql.COMMIT)
         if digests is not None:
             self.unused.update((await digests.fetchall())[0][1] or ())
 
-    def _writes(self) -> list[tuple[bytes, tuple[Any, ...]]]:
+    def _deletes(self) -> list[_Statement]:
+        deleted = [row for row in self._decisions.deleted if row.new is None]
+        if not deleted:
+            return []
+        pks = _json([(row.pk,) for row in deleted])
+        rows = [(row.pk, self._revisions[row.pk]) for row in deleted]
+        owned = [(statement, (pks,)) for statement in (sql.DELETE_LABELS, *sql.DELETE_OWNED)]
+        return [*owned, (sql.DELETE_EXECUTIONS, (_json(rows), len(rows)))]
+
+    def _updates(self) -> list[_Statement]:
         # In order, so that two servers that change the same rows do not wait for each other in a ring.
         old = sorted((row for row in self._decisions.touched if row.new is None), key=lambda row: row.pk)
         rows = [[*row.updated, self._revisions[row.pk]] for row in old]
@@ -124,7 +136,7 @@ class Batch:
             *([(sql.UPDATE_INPUTS, (_json(inputs),))] if inputs else []),
         ]
 
-    def _inserts(self) -> list[tuple[bytes, tuple[Any, ...]]]:
+    def _inserts(self) -> list[_Statement]:
         decided = self._decisions
         touched = decided.touched
         new = sorted((row for row in touched if row.new is not None), key=lambda row: row.status.execution_id)

@@ -25,6 +25,14 @@ def is_conflict(error: Failure) -> bool:
     return error.sqlstate in _CONFLICTS
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the database says that it did not carry a transaction out, and the connection lives on.
+
+    A server process that has to end may have committed before it says so.
+    """
+    return isinstance(error, Failure) and error.diag.severity_nonlocalized == "ERROR"
+
+
 def is_outside(error: Failure) -> bool:
     """Whether it has nothing to do with what was asked for."""
     if error.sqlstate is not None:

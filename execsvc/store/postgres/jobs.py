@@ -21,7 +21,7 @@ from execsvc.store.rows import STATUS_COLUMNS, status_of
 logger = logging.getLogger(__name__)
 
 #: A statement and its arguments.
-Write = tuple[bytes, Sequence[Any]]
+Write = tuple[bytes, tuple[Any, ...]]
 
 #: Beats between two looks for executions that have no job, as those have that were copied here.
 ORPHANS: Final = 5

@@ -22,10 +22,8 @@ _STEP: Final = 0.05
 #: Seconds until a connection that was lost, or could not be opened, is opened again.
 REOPEN: Final = 0.2
 
-_TRY: Final = b"SELECT pg_try_advisory_lock(%s)"
-_TRY_SHARED: Final = b"SELECT pg_try_advisory_lock_shared(%s)"
-_LET_GO: Final = b"SELECT pg_advisory_unlock(%s)"
-_LET_GO_SHARED: Final = b"SELECT pg_advisory_unlock_shared(%s)"
+_TRY: Final = b"SELECT pg_try_advisory_lock_shared(%s)"
+_LET_GO: Final = b"SELECT pg_advisory_unlock_shared(%s)"
 _HOLDER: Final = b"""
 SELECT a.application_name, a.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -47,34 +45,33 @@ class Member(Protocol):
 
 
 class Session:
-    """Holds the lock for as long as it is open: shared with the other servers of the database, or alone.
+    """Shares the lock with the other servers of the database for as long as it is open.
+
+    Whoever needs the database alone, as to copy another one there, takes it for themselves and keeps servers off.
 
     Where the connection is lost, as when the database is restarted, it is opened again and the lock taken anew. Should
     somebody have taken the database for themselves meanwhile, ``taken_over`` is called.
     """
 
-    def __init__(
-        self, connections: Connections, db: Connection, taken_over: Callable[[], None], *, shared: bool
-    ) -> None:
+    def __init__(self, connections: Connections, db: Connection, taken_over: Callable[[], None]) -> None:
         self._connections = connections
         self._db: Connection | None = db
         self._taken_over = taken_over
-        self._shared = shared
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, connections: Connections, taken_over: Callable[[], None], *, shared: bool = False) -> Session:
+    async def open(cls, connections: Connections, taken_over: Callable[[], None]) -> Session:
         """Take the lock.
 
         Raises:
-            DatabaseLocked: another server has it.
+            DatabaseLocked: somebody has it for themselves.
             psycopg.Error: the database cannot be reached.
         """
         db = await connections.connect_directly()
         try:
             for _ in range(round(PATIENCE / _STEP)):
-                if await _locked(db, shared=shared):
-                    return cls(connections, db, taken_over, shared=shared)
+                if await _locked(db):
+                    return cls(connections, db, taken_over)
                 await asyncio.sleep(_STEP)
             owner = await _holder(db)
             raise DatabaseLocked(
@@ -98,7 +95,7 @@ class Session:
         if self._db is not None:
             # Postgres learns a little later than we that a connection is closed.
             with contextlib.suppress(Failure):
-                await self._db.execute(_LET_GO_SHARED if self._shared else _LET_GO, (SERVER_LOCK,))
+                await self._db.execute(_LET_GO, (SERVER_LOCK,))
         await self._drop()
 
     async def _keep(self, member: Member) -> None:
@@ -118,7 +115,7 @@ class Session:
     async def _take_anew(self, member: Member) -> None:
         db = await self._connections.connect_directly()
         try:
-            if await _locked(db, shared=self._shared):
+            if await _locked(db):
                 await member.beat(db, anew=True)
                 self._db = db
                 logger.info("the connection over which servers hear of each other is there again")
@@ -130,7 +127,7 @@ class Session:
         await db.close()
         # Its own server process may live on for a while where the network broke.
         if owner and owner != application_name():
-            logger.error("another server (%s) has taken the database over; this one ends", owner)
+            logger.error("%s has taken the database for itself; this server ends", owner)
             self._taken_over()
         await asyncio.sleep(REOPEN)
 
@@ -148,8 +145,8 @@ async def _hear(member: Member, db: Connection) -> None:
             member.heard(told.channel, told.payload)
 
 
-async def _locked(db: Connection, *, shared: bool) -> bool:
-    ((locked,),) = await (await db.execute(_TRY_SHARED if shared else _TRY, (SERVER_LOCK,))).fetchall()
+async def _locked(db: Connection) -> bool:
+    ((locked,),) = await (await db.execute(_TRY, (SERVER_LOCK,))).fetchall()
     return bool(locked)
 
 

@@ -80,7 +80,7 @@ class PostgresStore:
         connections = Connections(database)
         try:
             async with AsyncExitStack() as opened:
-                session = await Session.open(connections, taken_over, shared=True)
+                session = await Session.open(connections, taken_over)
                 opened.push_async_callback(session.close)
                 await prepare(connections)
                 pool = connections.pool()
@@ -92,10 +92,9 @@ class PostgresStore:
                 opened.pop_all()
                 return store
         except Failure as error:
-            why = str(error).partition("\n")[0] or type(error).__name__
-            raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error
+            raise _cannot_open(connections, error) from error
         except StorageUnavailable as error:
-            raise StorageUnavailable(f"cannot open {connections.shown}: {error}") from error
+            raise _cannot_open(connections, error) from error
 
     def create(self, change: CreateExecution) -> asyncio.Future[Created]:
         """See ``Store.create``."""
@@ -222,3 +221,21 @@ async def prepare(connections: Connections) -> Sequence[str]:
         return await migrate(db)
     finally:
         await db.close()
+
+
+async def migrated(database: PostgresDatabase) -> tuple[str, Sequence[str]]:
+    """Bring a database up to date; answers where it is, and the names of the steps that were applied.
+
+    Raises:
+        StorageUnavailable: it cannot be reached, or is of a later version.
+    """
+    connections = Connections(database)
+    try:
+        return connections.shown, await prepare(connections)
+    except (Failure, StorageUnavailable) as error:
+        raise _cannot_open(connections, error) from error
+
+
+def _cannot_open(connections: Connections, error: Exception) -> StorageUnavailable:
+    why = str(error).partition("\n")[0] or type(error).__name__
+    return StorageUnavailable(f"cannot open {connections.shown}: {why}")

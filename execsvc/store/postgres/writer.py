@@ -19,7 +19,7 @@ from execsvc.store.observer import StoreObserver, batch_done
 from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.batch import Batch
 from execsvc.store.postgres.connections import Connection, Connections
-from execsvc.store.postgres.failures import Failure, is_conflict, is_outside, translated
+from execsvc.store.postgres.failures import Failure, is_conflict, is_outside, is_refusal, translated
 from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK
 from execsvc.store.postgres.numbers import Numbers
@@ -61,7 +61,7 @@ class _Waiting:
 class _InDoubt(Exception):
     """The connection was lost while a batch was being committed."""
 
-    def __init__(self, work: Batch, reason: Failure) -> None:
+    def __init__(self, work: Batch, reason: Exception) -> None:
         self.work = work
         self.reason = reason
 
@@ -196,12 +196,15 @@ class Writer:
         await work.find()
         for waiting in batch:
             waiting.outcome = work.decide(waiting.change)
+        work.prepare()
         try:
             await work.write()
-        except Failure as error:
-            if db.closed:
-                raise _InDoubt(work, error) from error
-            raise
+        except Exception as error:
+            if is_refusal(error):
+                raise
+            # Whatever it is, the commit may have come through before it.
+            await self._disconnect()
+            raise _InDoubt(work, error) from error
         self._unused |= work.unused
         if self._away:
             self._away = False

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
 
 from execsvc.errors import StorageUnavailable
 from execsvc.store import PostgresDatabase
 from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import writer as writer_module
+from execsvc.store.postgres.batch import Batch
 from tests.conformance.reads import contents, whole_log
 from tests.servers.postgres import shared_server
 from tests.servers.wire import Cut, Wire, laid
@@ -95,3 +97,25 @@ async def test_a_batch_that_never_reaches_the_database_fails_and_the_next_goes_t
         wire.down = False
         await store.create(create("c"))
         assert (await store.status(NAMESPACE, "c")).uid == "uid-c"
+
+
+async def test_an_error_that_leaves_the_commit_open_is_not_taken_for_a_refusal(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the driver may raise it where Postgres ends in the middle, with the connection still looking alive."""
+    write, failures = Batch.write, 0
+
+    async def failing(self: Batch) -> None:
+        nonlocal failures
+        await write(self)
+        failures += 1
+        if failures == 1:
+            raise psycopg.OperationalError("cannot exit pipeline mode while busy")
+
+    store = await PostgresStore.open(PostgresDatabase(url=url))
+    await store.create(create())
+    monkeypatch.setattr(Batch, "write", failing)
+    await store.update(update(entries=entries("once")))
+    assert contents(await whole_log(store)) == [(1, "queued"), (2, "once")]
+    await store.close()
+    assert failures == 1

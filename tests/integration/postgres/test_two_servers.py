@@ -19,7 +19,6 @@ from execsvc.store.postgres import session as session_module
 from execsvc.store.postgres.connections import Connections
 from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import SERVER_LOCK
-from execsvc.store.postgres.session import Session
 from execsvc.store.postgres.writer import Writer
 from tests.conformance.reads import outcomes, whole_log
 from tests.support.changes import NAMESPACE, NOW, claim, create, entries, move, update
@@ -32,20 +31,25 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "HEARTBEAT", 0.02)
 
 
-async def test_who_wants_a_database_alone_is_told_who_uses_it_and_keeps_servers_off_it(url: str) -> None:
+async def test_servers_share_a_database_and_are_kept_off_one_that_somebody_has_alone(url: str) -> None:
     database = PostgresDatabase(url=url)
     first, second = await PostgresStore.open(database), await PostgresStore.open(database)
-    told = r"another server \(execsvc .*/\d+\) uses postgresql://127.0.0.1:\d+/"
-    with pytest.raises(DatabaseLocked, match=told) as refused:
-        await Session.open(Connections(database), lambda: None)
-    assert "postgres@" not in str(refused.value)
-    await first.close()
-    await second.close()
-    alone = await Session.open(Connections(database), lambda: None)
-    with pytest.raises(DatabaseLocked, match=told):
-        await PostgresStore.open(database)
-    await alone.close()
+    async with await psycopg.AsyncConnection.connect(url, application_name="copier", autocommit=True) as alone:
+        assert not await _taken(alone)
+        await first.close()
+        assert not await _taken(alone)
+        await second.close()
+        assert await _taken(alone)
+        told = r"another server \(copier\) uses postgresql://127.0.0.1:\d+/"
+        with pytest.raises(DatabaseLocked, match=told) as refused:
+            await PostgresStore.open(database)
+        assert "postgres@" not in str(refused.value)
     await (await PostgresStore.open(database)).close()
+
+
+async def _taken(admin: psycopg.AsyncConnection[Any]) -> bool:
+    ((taken,),) = await (await admin.execute("SELECT pg_try_advisory_lock(%s)", (SERVER_LOCK,))).fetchall()
+    return bool(taken)
 
 
 async def test_a_server_whose_connection_was_cut_takes_its_lock_again(url: str) -> None:
@@ -57,8 +61,7 @@ async def test_a_server_whose_connection_was_cut_takes_its_lock_again(url: str) 
         async with asyncio.timeout(20):
             while await _holder(admin) in (None, before):
                 pass
-    with pytest.raises(DatabaseLocked):
-        await Session.open(Connections(database), lambda: None)
+        assert not await _taken(admin)
     await store.create(create())
     await store.close()
 
