@@ -141,7 +141,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
                 backlog=lambda: store.backlog,
             )
         store.listen(changes.publish)
-        services = _services(settings, store, queue, engine, changes, limits)
+        elsewhere = _elsewhere(store, changes, engine)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -150,7 +151,6 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
             calls=metrics,
         )
-        elsewhere = _elsewhere(store, changes, engine)
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
         address = await server.start()
@@ -227,7 +227,13 @@ def _elsewhere(store: Store, changes: Changes, engine: Engine) -> Elsewhere | No
 
 
 def _services(
-    settings: Settings, store: Store, queue: Queue, engine: Engine, changes: Changes, limits: Limits
+    settings: Settings,
+    store: Store,
+    queue: Queue,
+    engine: Engine,
+    changes: Changes,
+    elsewhere: Elsewhere | None,
+    limits: Limits,
 ) -> Services:
     clock = settings.clock
     workflows = Workflows(store=store, clock=clock, types=settings.node_types)
@@ -241,7 +247,15 @@ def _services(
             limits=limits,
             new_uid=settings.new_uid,
         ),
-        control=Control(store=store, queue=queue, engine=engine, workflows=workflows, clock=clock, limits=limits),
+        control=Control(
+            store=store,
+            queue=queue,
+            engine=engine,
+            workflows=workflows,
+            clock=clock,
+            limits=limits,
+            elsewhere=elsewhere,
+        ),
         logs=Logs(store=store, changes=changes, heartbeat=settings.heartbeat),
         watcher=Watcher(store=store, changes=changes, heartbeat=settings.heartbeat),
         history=History(store=store, clock=clock),

@@ -11,6 +11,7 @@ from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, Exe
 from execsvc.queue import Queue
 from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand
+from execsvc.service.elsewhere import Elsewhere
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
 from execsvc.service.stored import stored
@@ -26,11 +27,24 @@ _DONE = {
 
 
 class Control:
-    """Changes the state of executions, and lets engine and queue know. Use within one event loop."""
+    """Changes the state of executions, and lets engine and queue know. Use within one event loop.
+
+    Args:
+        elsewhere: knows of the other servers that share the store; None: there are none.
+    """
 
     def __init__(
-        self, *, store: Store, queue: Queue, engine: Engine, workflows: Workflows, clock: Clock, limits: Limits
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        engine: Engine,
+        workflows: Workflows,
+        clock: Clock,
+        limits: Limits,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._store = store
         self._queue = queue
         self._engine = engine
@@ -51,6 +65,22 @@ class Control:
         """
         action = _checked_action(command)
         execution = await self._store.execution(namespace, command.execution_id, full=False)
+        if self._elsewhere is None or not await self._runs_elsewhere(action, execution):
+            return await self._carry_out(action, namespace, command, execution)
+        with self._elsewhere.hearing(namespace, command.execution_id) as heard:
+            status = await self._carry_out(action, namespace, command, execution)
+            # Once it is answered no node starts there.
+            await heard(status.last_sequence)
+            return status
+
+    async def _runs_elsewhere(self, action: ControlAction, execution: Execution) -> bool:
+        uid, state = execution.status.uid, execution.status.state
+        halts = action in (ControlAction.PAUSE, ControlAction.STOP) and state in CONTROL[action][0]
+        return halts and not self._engine.is_live(uid) and await self._queue.is_held(uid)
+
+    async def _carry_out(
+        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution
+    ) -> ExecutionStatus:
         uid = execution.status.uid
         retried = action is ControlAction.RETRY
         given = await self._input(execution, command) if retried else None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from execsvc.engine import Engine
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
-from execsvc.model import ExecutionStatus, NodeRun
+from execsvc.model import ExecutionState, ExecutionStatus, NodeRun
 from execsvc.service.changes import Changes
-from execsvc.store import Beat, Commit, Membership, Store, mark_of
+from execsvc.store import HEARTBEAT, Beat, Commit, Membership, Store, mark_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +48,11 @@ class Elsewhere:
         self._nodes: dict[Key, dict[str, NodeRun]] = {}
         #: Uid and end of the log of what runs here, as far as it is known here.
         self._known: dict[Key, tuple[str, int]] = {}
+        self._hearing: set[Callable[[int, int], None]] = set()
         self._task: asyncio.Task[None] | None = None
         members.on_change(self._on_change)
         members.on_beat(self._on_beat)
+        members.on_heard(self._on_heard)
         changes.on_follow(self._on_follow)
         store.listen(self._on_commit)
 
@@ -60,6 +65,41 @@ class Elsewhere:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    @contextmanager
+    def hearing(self, namespace: str, execution_id: str) -> Iterator[Callable[[int], Awaitable[None]]]:
+        """Listen for the run of an execution on another server, from before a change of its state is written.
+
+        Yields:
+            Waits until the run has heard of what the log says up to a sequence; after a sign of life's time it goes
+            without, as where that server is gone.
+        """
+        mark = mark_of(namespace, execution_id)
+        heard = asyncio.Event()
+        highest = 0
+
+        def hear(told: int, sequence: int) -> None:
+            nonlocal highest
+            if told == mark:
+                highest = max(highest, sequence)
+                heard.set()
+
+        async def wait(sequence: int) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT):
+                    while highest < sequence:
+                        heard.clear()
+                        await heard.wait()
+
+        self._hearing.add(hear)
+        try:
+            yield wait
+        finally:
+            self._hearing.discard(hear)
+
+    def _on_heard(self, mark: int, sequence: int) -> None:
+        for hear in self._hearing:
+            hear(mark, sequence)
 
     def _on_commit(self, commit: Commit) -> None:
         key = (commit.namespace, commit.status.execution_id)
@@ -109,7 +149,7 @@ class Elsewhere:
             self._known.setdefault(key, _UNKNOWN)
         found = {(namespace, status.execution_id): status for namespace, status in await self._members.statuses(keys)}
         for key, held in live.items():
-            self._tell_run(key, held, found.get(key))
+            await self._tell_run(key, held, found.get(key))
         for key in followed:
             await self._tell_followers(key, found.get(key))
 
@@ -120,7 +160,7 @@ class Elsewhere:
         self._followed = {mark: keys for mark, keys in followed if keys}
         self._nodes = {key: nodes for key, nodes in self._nodes.items() if self._changes.watch(*key)}
 
-    def _tell_run(self, key: Key, held: ExecutionStatus, status: ExecutionStatus | None) -> None:
+    async def _tell_run(self, key: Key, held: ExecutionStatus, status: ExecutionStatus | None) -> None:
         if status is None or status.uid != held.uid:
             self._engine.stop(held.uid)
             return
@@ -129,6 +169,8 @@ class Elsewhere:
             return
         self._known[key] = (status.uid, status.last_sequence)
         self._engine.follow(status)
+        if status.state is not ExecutionState.RUNNING:
+            await self._members.tell_heard(*key, status.last_sequence)
 
     async def _tell_followers(self, key: Key, status: ExecutionStatus | None) -> None:
         if status is None:

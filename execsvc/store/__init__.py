@@ -1,7 +1,7 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
 from execsvc.store.address import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, PostgresDatabase
-from execsvc.store.members import Beat, Fetched, KeyRoom, Membership, Place, mark_of
+from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
     Claim,
@@ -32,6 +32,8 @@ from execsvc.store.sqlite import (
 
 __all__ = [
     "DEFAULT_CONNECTIONS",
+    "GONE",
+    "HEARTBEAT",
     "LEAST_CONNECTIONS",
     "BackupUnusable",
     "BatchDone",

@@ -104,6 +104,14 @@ class Membership(Protocol):
         """Executions that waited for a server as of the last sign of life."""
         ...
 
+    async def tell_heard(self, namespace: str, execution_id: str, sequence: int) -> None:
+        """Tell the others that the run here has heard of what its log says up to a sequence."""
+        ...
+
+    def on_heard(self, listener: Callable[[int, int], None]) -> None:
+        """Call ``listener`` with the mark of an execution and the sequence that its run elsewhere has heard of."""
+        ...
+
     def on_work(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` when something may have come to wait."""
         ...

@@ -93,6 +93,7 @@ class Jobs:
         self._kept: Callable[[], Iterable[str]] = tuple
         self._on_work: list[Callable[[], None]] = []
         self._on_beat: list[Callable[[Beat], None]] = []
+        self._on_heard: list[Callable[[int, int], None]] = []
         self._on_change: list[Callable[[frozenset[int]], None]] = []
 
     def keep(self, held: Callable[[], Iterable[str]]) -> None:
@@ -110,6 +111,10 @@ class Jobs:
     def on_change(self, listener: Callable[[frozenset[int]], None]) -> None:
         """See ``Membership.on_change``."""
         self._on_change.append(listener)
+
+    def on_heard(self, listener: Callable[[int, int], None]) -> None:
+        """See ``Membership.on_heard``."""
+        self._on_heard.append(listener)
 
     # What a batch writes along
 
@@ -195,6 +200,11 @@ class Jobs:
             for wake in self._on_work:
                 wake()
             return
+        mark, is_heard, sequence = payload.partition("=")
+        if is_heard:
+            for hear in self._on_heard:
+                hear(int(mark, 16), int(sequence))
+            return
         sender, _, marks = payload.partition(":")
         if sender == str(self.worker):
             return
@@ -251,6 +261,10 @@ class Jobs:
         """See ``Membership.statuses``."""
         rows = await self._rows(_STATUSES, (orjson.dumps(keys).decode(),))
         return [(namespace, status_of(columns)) for namespace, *columns in rows]
+
+    async def tell_heard(self, namespace: str, execution_id: str, sequence: int) -> None:
+        """See ``Membership.tell_heard``."""
+        await self._rows(_TELL, (CHANGE_CHANNEL, f"{mark_of(namespace, execution_id):x}={sequence}"))
 
     async def leave(self) -> None:
         """See ``Membership.leave``."""
