@@ -83,7 +83,7 @@ bench-full: $(VENV)/ready-bench  ## Run them in the sizes that docs/performance.
 	$(BIN)/python -m benchmarks --full
 
 run-cluster: $(VENV)/ready-dev  ## Start Postgres and three servers, kill one under load, and show who runs what
-	$(BIN)/python -m tools.run_cluster
+	$(BIN)/python -m tests.chaos.show
 
 chaos-cluster: $(VENV)/ready-dev  ## Kill and suspend servers that share a database, and restart it (ROUNDS=30 RESTARTS=20)
 	$(BIN)/python -m tests.chaos.cluster --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),30) --restarts $(RESTARTS)

@@ -18,6 +18,8 @@ from execsvc.store import Beat, Commit, KeyRoom, Membership, Store, Unfinished, 
 
 logger = logging.getLogger(__name__)
 
+#: Executions taken by one fetch at most, so that servers with room share what comes at once.
+AT_ONCE: Final = 8
 #: Seconds until the database is asked again where it could not answer.
 AGAIN: Final = 0.5
 #: Seconds that closing tries to hand over what is left.
@@ -243,7 +245,7 @@ class DistributedQueue:
             raise
 
     async def _fill(self) -> None:
-        most, self._worth_a_look = self._free, False
+        most, self._worth_a_look = min(self._free, AT_ONCE), False
         try:
             fetched = await self._members.fetch(most, self._room)
         except BaseException:
