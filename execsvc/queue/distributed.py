@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 #: Executions taken by one fetch at most, so that servers with room share what comes at once.
 AT_ONCE: Final = 8
+#: When something is stored that is not yet.
+NOT_YET: Final = float("inf")
+#: Seconds that a sign of life takes: what is stored meanwhile may not be in its count.
+BEAT_TAKES: Final = 0.1
 #: Seconds until the database is asked again where it could not answer.
 AGAIN: Final = 0.5
 #: Seconds that closing tries to hand over what is left.
@@ -74,8 +78,8 @@ class DistributedQueue:
         #: Executions that the database says are held here, and are not; as of the last sign of life.
         self._strange: set[str] = set()
         self._waiting = 0
-        #: Executions offered here since they were last counted.
-        self._counted: set[str] = set()
+        #: Executions offered here that the last count may have missed: when they were stored, on the loop's clock.
+        self._counted: dict[str, float] = {}
         self._expected: set[str] = set()
         #: Whether something may wait that can be taken.
         self._worth_a_look = True
@@ -83,6 +87,7 @@ class DistributedQueue:
         self._looked = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
         members.keep(lambda: self._uids)
         members.on_work(self._look)
         members.on_beat(self._on_beat)
@@ -110,8 +115,8 @@ class DistributedQueue:
     async def full_for(self, key: str) -> bool:
         """See ``Queue.full_for``: before it is said, what waits is counted anew."""
         if self._seems_full_for(key):
-            self._waiting = await self._members.count()
-            self._counted.clear()
+            asked = self._loop.time()
+            self._count(await self._members.count(), asked)
             return self._seems_full_for(key)
         return False
 
@@ -158,7 +163,7 @@ class DistributedQueue:
             self._start(item, self._claims.ask(item, epoch=0), since=self._clock(), fresh=fresh, epoch=0)
             return
         if not self._free and item.uid not in self._counted:
-            self._counted.add(item.uid)
+            self._counted[item.uid] = NOT_YET
             self._waiting += 1
         self._look()
 
@@ -195,12 +200,13 @@ class DistributedQueue:
         self._wanted.set()
 
     def _on_commit(self, commit: Commit) -> None:
+        if self._counted.get(commit.status.uid) == NOT_YET:
+            self._counted[commit.status.uid] = self._loop.time()
         if commit.status.state is ExecutionState.PENDING and self._free:
             self._look()
 
     def _on_beat(self, beat: Beat) -> None:
-        self._waiting = beat.waiting
-        self._counted.clear()
+        self._count(beat.waiting, self._loop.time() - BEAT_TAKES)
         # Taken by a fetch whose answer was lost, for one.
         strange = {uid for uid in beat.held if not self._uids[uid]} - self._ended
         self._ended |= strange & self._strange
@@ -209,9 +215,13 @@ class DistributedQueue:
         if beat.waiting or self._ended:
             self._look()
 
+    def _count(self, waiting: int, asked: float) -> None:
+        """Take over what the database counted, and add what was not stored by the time it was asked."""
+        self._counted = {uid: stored for uid, stored in self._counted.items() if stored >= asked}
+        self._waiting = waiting + len(self._counted)
+
     def _no_longer_waits(self, uid: str) -> None:
-        if uid in self._counted:
-            self._counted.discard(uid)
+        if self._counted.pop(uid, None) is not None:
             self._waiting = max(0, self._waiting - 1)
 
     # Taking
@@ -246,14 +256,16 @@ class DistributedQueue:
 
     async def _fill(self) -> None:
         most, self._worth_a_look = min(self._free, AT_ONCE), False
+        asked = self._loop.time()
         try:
             fetched = await self._members.fetch(most, self._room)
         except BaseException:
             self._worth_a_look = True
             raise
-        self._waiting = max(0, self._waiting - len(fetched.taken)) if fetched.left is None else fetched.left
-        if fetched.left is not None:
-            self._counted.clear()
+        if fetched.left is None:
+            self._waiting = max(0, self._waiting - len(fetched.taken))
+        else:
+            self._count(fetched.left, asked)
         for taken in fetched.taken:
             item = taken.item
             if self._closed:
@@ -275,7 +287,7 @@ class DistributedQueue:
         fresh: Fresh | None = None,
         epoch: int | None = None,
     ) -> None:
-        self._counted.discard(item.uid)
+        self._counted.pop(item.uid, None)
         hold = self._hold(item, claim, since, fresh, epoch)
         lease = asyncio.create_task(hold, name=f"execution {item.execution_id}")
         self._leases[lease] = item
