@@ -184,7 +184,7 @@ class ExecutionRun:
                     # have come as well by now.
                     continue
         except LeaseLost:
-            return ExecutionState.STOPPED
+            return ExecutionState.RUNNING if self._draining else ExecutionState.STOPPED
         finally:
             self.live = False
             self._cancel_deadline()

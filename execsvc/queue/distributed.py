@@ -83,6 +83,8 @@ class DistributedQueue:
         self._expected: set[str] = set()
         #: Whether something may wait that can be taken.
         self._worth_a_look = True
+        #: Whether a fetch is under way.
+        self._looking = False
         self._wanted = asyncio.Event()
         self._looked = asyncio.Event()
         self._closed = False
@@ -113,12 +115,14 @@ class DistributedQueue:
         return 0 if self._closed else max(0, self._slots - len(self._leases))
 
     async def full_for(self, key: str) -> bool:
-        """See ``Queue.full_for``: before it is said, what waits is counted anew."""
+        """See ``Queue.full_for``: before it is said, free slots are filled and what waits is counted anew."""
+        if not self._seems_full_for(key):
+            return False
+        await self._until_looked()
         if self._seems_full_for(key):
             asked = self._loop.time()
             self._count(await self._members.count(), asked)
-            return self._seems_full_for(key)
-        return False
+        return self._seems_full_for(key)
 
     def _seems_full_for(self, key: str) -> bool:
         free = self._free if self.has_slot_for(key) else 0
@@ -127,7 +131,11 @@ class DistributedQueue:
 
     def has_slot_for(self, key: str) -> bool:
         """See ``Queue.has_slot_for``. Whoever may have come first is looked for before that is said."""
-        return self._free > 0 and self._limits.of(key) is None and not self._worth_a_look
+        return self._free > 0 and self._limits.of(key) is None and not self._is_behind
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._worth_a_look or self._looking
 
     async def is_held(self, uid: str) -> bool:
         """See ``Queue.is_held``."""
@@ -135,11 +143,7 @@ class DistributedQueue:
 
     async def describe(self, uid: str) -> str | None:
         """See ``Queue.describe``."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOKING):
-                while self._worth_a_look and self._free:
-                    self._looked.clear()
-                    await self._looked.wait()
+        await self._until_looked()
         found = await self._members.place(uid, self._room)
         if found is None:
             return None
@@ -147,6 +151,13 @@ class DistributedQueue:
         if found.key is None:
             return f"waiting for a slot, {place}"
         return f"waiting for concurrency key {found.key!r} (limit {self._limits.of(found.key)}), {place}"
+
+    async def _until_looked(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOKING):
+                while self._is_behind and self._free:
+                    self._looked.clear()
+                    await self._looked.wait()
 
     def expect(self, uid: str) -> None:
         """See ``Queue.expect``."""
@@ -256,12 +267,14 @@ class DistributedQueue:
 
     async def _fill(self) -> None:
         most, self._worth_a_look = min(self._free, AT_ONCE), False
-        asked = self._loop.time()
+        asked, self._looking = self._loop.time(), True
         try:
             fetched = await self._members.fetch(most, self._room)
         except BaseException:
             self._worth_a_look = True
             raise
+        finally:
+            self._looking = False
         if fetched.left is None:
             self._waiting = max(0, self._waiting - len(fetched.taken))
         else:

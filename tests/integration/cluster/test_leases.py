@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from importlib.resources import files
 
 import pytest
@@ -166,11 +167,13 @@ async def test_a_server_that_goes_down_hands_over_in_bounded_time_and_the_others
     replicas: Replicas, gates: Gates, sql: Sql
 ) -> None:
     # With Procrastinate's own worker it would wait without bound, or lose the job.
-    async with replicas() as b:
-        async with replicas(grace=0.05) as a:
-            await a.execute(chain("done", "g"), execution_id="e")
-            gates.open("done")
-            await gates.entered("g")
+    async with AsyncExitStack() as first, AsyncExitStack() as second:
+        a = await first.enter_async_context(replicas(grace=0.05))
+        await a.execute(chain("done", "g"), execution_id="e")
+        gates.open("done")
+        await gates.entered("g")
+        b = await second.enter_async_context(replicas())
+        await first.aclose()
         async with asyncio.timeout(20):
             while gates.entries["g"] < 2:
                 await b.status("e")
