@@ -10,20 +10,21 @@ AGAINST ?=
 UPGRADE ?=
 # Arguments for pytest: make test PYTEST="-k logs -x"
 PYTEST ?=
+# Languages of clients that `make sdk-test` runs; none: all.
+LANGUAGES ?=
 # Servers that `make chaos` kills, and tries of each kind that `make fuzz` makes.
 ROUNDS ?= 100
 TRIES ?= 1000
 # Restarts of the database among the faults of `make chaos-cluster`.
 RESTARTS ?= 20
 
-GEN := clients/python/src/execsvc_client/_gen
 SOURCES := execsvc clients/python tools $(wildcard tests benchmarks examples)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) --group build
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +54,7 @@ protos: $(VENV)/ready-dev  ## Lint the protos, check their format and that they 
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_breaking.sh $(AGAINST)
 
 generated: $(VENV)/ready-dev  ## Check that generated code and pages are what protos, command line and node types give
-	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_generated.sh $(GEN)
+	$(BIN)/python -m tools.client_code --check
 	$(BIN)/python -m tools.docs --check
 
 # Not quietly: strict mode counts only the warnings that are shown.
@@ -69,8 +70,8 @@ fmt: $(VENV)/ready-dev  ## Format code and protos
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/buf format --write
 
-proto: $(VENV)/ready-dev  ## Generate the Python code of the protos
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/buf generate
+proto: $(VENV)/ready-dev  ## Generate the code of all clients from the protos
+	$(BIN)/python -m tools.client_code
 
 reference: $(VENV)/ready-dev  ## Write docs/configuration.md and the snapshots of every --help
 	$(BIN)/python -m tools.configuration_reference
@@ -88,6 +89,9 @@ run-cluster: $(VENV)/ready-dev  ## Start Postgres and three servers, kill one un
 chaos-cluster: $(VENV)/ready-dev  ## Kill and suspend servers that share a database, and restart it (ROUNDS=30 RESTARTS=20)
 	$(BIN)/python -m tests.chaos.cluster --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),30) --restarts $(RESTARTS)
 
+sdk-test: $(VENV)/ready-dev  ## Run the scenarios with the clients of all languages, and show them as a table (LANGUAGES="go java")
+	$(BIN)/python -m tests.sdk $(LANGUAGES)
+
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
 	$(BIN)/python -m tests.chaos.rounds --rounds $(ROUNDS)
 
@@ -103,7 +107,7 @@ lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer ver
 	$(COMPILE) --constraint requirements/dev.lock --group dev --group bench --output-file requirements/bench.lock pyproject.toml
 
 clean:  ## Remove the environment, caches and build results
-	rm -rf $(VENV) build dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist $(wildcard $(foreach made,build dist node_modules target,clients/*/$(made))) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find execsvc clients tests tools benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/pyvenv.cfg:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
 from execsvc.errors import StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
-from execsvc.rpc import RpcServer
+from execsvc.rpc import RpcServer, server_credentials
 from execsvc.service import Changes, Control, Elsewhere, Executions, History, Limits, Logs, Services, Watcher, Workflows
 from execsvc.store import PostgresDatabase, SqliteStore, Store
 
@@ -40,6 +43,8 @@ class Settings:
 
     #: ``host:port``; port 0 takes a free one.
     address: str = "127.0.0.1:50051"
+    #: Certificate files; None: no TLS.
+    certificates: CertificateFiles | None = None
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
@@ -79,6 +84,8 @@ class Running:
 
     #: ``host:port`` with the port taken.
     address: str
+    #: Where it is reached without TLS, from this process alone: ``address``, or a socket in a private folder.
+    local: str
     #: Executions that go on from before.
     recovered: int
     #: Where its data are, for people.
@@ -99,6 +106,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     Raises:
         DatabaseLocked: another server uses the database.
         StorageUnavailable: the database cannot be opened.
+        CertificateUnusable: the files cannot be used.
         OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
     if settings.metrics is None:
@@ -123,6 +131,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
     taken_over = asyncio.Event()
     store = await _open_store(settings, metrics, taken_over.set)
     changes = Changes()
+    stack = contextlib.ExitStack()
     try:
         engine = Engine(
             store=store,
@@ -142,6 +151,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             )
         store.listen(changes.publish)
         elsewhere = _elsewhere(store, changes, engine)
+        certificates = None if settings.certificates is None else Renewing(settings.certificates)
         services = _services(settings, store, queue, engine, changes, elsewhere, limits)
         server = RpcServer(
             address=settings.address,
@@ -150,6 +160,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             start_time=clock(),
             capabilities=[f"store:{store.name}", *(f"node:{name}" for name in settings.node_types)],
             calls=metrics,
+            credentials=None if certificates is None else server_credentials(certificates),
+            beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
         )
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
@@ -163,7 +175,13 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
                 elsewhere.start()
                 recovered = store.members.waiting
             async with _kept_pruned(services, settings):
-                yield Running(address=address, recovered=recovered, database=store.place, taken_over=taken_over)
+                yield Running(
+                    address=address,
+                    local=local or address,
+                    recovered=recovered,
+                    database=store.place,
+                    taken_over=taken_over,
+                )
         finally:
             services.executions.drain()
             await server.drain()
@@ -176,6 +194,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             await server.stop(1.0)
             await engine.close()
     finally:
+        stack.close()
         await store.close()
 
 
@@ -224,6 +243,13 @@ def _elsewhere(store: Store, changes: Changes, engine: Engine) -> Elsewhere | No
     if store.members is None:
         return None
     return Elsewhere(store=store, members=store.members, changes=changes, engine=engine)
+
+
+@contextlib.contextmanager
+def _private_socket() -> Iterator[str]:
+    """Name a socket in a folder that nobody but this user may enter."""
+    with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
+        yield f"unix:{folder}/rpc.sock"
 
 
 def _services(

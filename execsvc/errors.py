@@ -202,6 +202,16 @@ class DatabaseLocked(ExecsvcError):
         super().__init__(f"another server{owner} uses {path}; {advice}")
 
 
+class CertificateUnusable(ExecsvcError):
+    """A certificate, its key, or the authorities of clients cannot be used."""
+
+    reason = "CERTIFICATE_UNUSABLE"
+
+    def __init__(self, files: str, why: str) -> None:
+        self.files = files
+        super().__init__(f"{files} cannot be used: {why}")
+
+
 class PluginUnusable(ExecsvcError):
     """A node plug-in cannot be used."""
 

@@ -57,8 +57,10 @@ def reference() -> str:
 def _table(settings: list[Setting]) -> list[str]:
     rows = ["| setting | flag | variable | default | means |", "| --- | --- | --- | --- | --- |"]
     for setting in settings:
-        default = setting.otherwise if setting.default is None else f"`{setting.default}`"
-        flag = f"`{setting.flag} {setting.metavar}`"
+        default = (
+            setting.otherwise if setting.default is None else f"`{str(setting.default).replace('False', 'false')}`"
+        )
+        flag = "`" + f"{setting.flag} {setting.metavar}".rstrip() + "`"
         repeated = " May be repeated." if setting.repeated else ""
         rows.append(
             f"| `{setting.name}` | {flag} | `{setting.variable}` | {default} | {setting.description}{repeated} |"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from execsvc.cli.configured import client_setting
+from execsvc.cli.configured import client_setting, connection
 from execsvc.config import SETTINGS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _answered(
     try:
         from execsvc_client import ExecutionClient
 
-        with ExecutionClient(_target(context), call_timeout=PATIENCE) as client:
+        with ExecutionClient(_target(context), tls=connection().tls, call_timeout=PATIENCE) as client:
             return list(islice(ask(client), MOST))
     except Exception:
         # Whatever is wrong: the shell would show it in the middle of the line that is being typed.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from execsvc.config.loading import Loaded, SettingsInvalid
     from execsvc.config.models import ClientSettings, ServerSettings
     from execsvc.store.address import PostgresDatabase
+    from execsvc_client import TLS
 
     _S = TypeVar("_S", ServerSettings, ClientSettings)
 
@@ -32,7 +33,29 @@ class _Flags:
 
     config: str | None = None
     call_timeout: str | None = None
+    tls: bool = False
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
 
+    def of_connection(self) -> dict[str, Any]:
+        """Those of how to reach the server that were given."""
+        given = {name: getattr(self, name) for name in _CONNECTION}
+        return {name: value for name, value in given.items() if value not in (None, False)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How to reach the server."""
+
+    #: None: without TLS.
+    tls: TLS | None
+    #: Seconds that one call may take.
+    call_timeout: float
+
+
+#: Settings of how to reach the server, whose flags every command has that talks to one.
+_CONNECTION = ("call_timeout", "tls", "ca", "cert", "key")
 
 _flags: ContextVar[_Flags] = ContextVar("execsvc_flags")
 
@@ -71,7 +94,7 @@ def client_settings(**flags: Any) -> Loaded[ClientSettings]:
     """Give the settings of commands that talk to a server; ``flags`` as above. Raises CliError."""
     from execsvc.config.models import ClientSettings
 
-    return _loaded(ClientSettings, {"call_timeout": _given().call_timeout} | flags)
+    return _loaded(ClientSettings, _given().of_connection() | flags)
 
 
 def client_setting(name: str, flag: Any) -> Any:
@@ -82,10 +105,27 @@ def client_setting(name: str, flag: Any) -> Any:
     return getattr(client_settings(**{name: flag}).settings, name)
 
 
-def call_timeout() -> float:
-    """Give the seconds that one call may take. Raises CliError."""
-    seconds: float = client_setting("call_timeout", _given().call_timeout)
-    return seconds
+def connection() -> Connection:
+    """Give how to reach the server. Raises CliError."""
+    if not (_given().of_connection() or any(map(_said_anywhere, _CONNECTION))):
+        # As in ``client_setting``.
+        return Connection(tls=None, call_timeout=float(SETTINGS["call_timeout"].default or 0))
+    wanted = client_settings().settings
+    if (wanted.cert is None) != (wanted.key is None):
+        missing = "--cert" if wanted.cert is None else "--key"
+        raise usage_error(f"a certificate and its key go together; add {missing}")
+    if not wanted.tls and wanted.ca is None:
+        if wanted.cert is not None:
+            raise usage_error("a certificate is shown over TLS only; add --tls, or --ca")
+        return Connection(tls=None, call_timeout=wanted.call_timeout)
+    from execsvc_client import TLS
+
+    tls = TLS(ca=wanted.ca, certificate=wanted.cert, key=wanted.key)
+    try:
+        tls.credentials()
+    except OSError as error:
+        raise usage_error(f"{error.filename} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    return Connection(tls=tls, call_timeout=wanted.call_timeout)
 
 
 def target_named(flag: str | None) -> str | None:
@@ -142,7 +182,7 @@ def as_error(error: SettingsInvalid) -> CliError:
 
 
 def use(app: typer.Typer) -> None:
-    """Let every command of an application take ``--config``, and ``--call-timeout`` where it talks to a server."""
+    """Let every command of an application take ``--config``, and how to reach the server where it talks to one."""
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _with_flags(command.callback)
@@ -153,7 +193,7 @@ def use(app: typer.Typer) -> None:
 
 def _with_flags(callback: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(callback, eval_str=True)
-    more = {"config": _CONFIG} | ({"call_timeout": _CALL_TIMEOUT} if "target" in signature.parameters else {})
+    more = {"config": _CONFIG} | (_connection_options() if "target" in signature.parameters else {})
 
     @functools.wraps(callback)
     def command(**values: Any) -> Any:
@@ -161,7 +201,9 @@ def _with_flags(callback: Callable[..., Any]) -> Callable[..., Any]:
         return callback(**{name: value for name, value in values.items() if name not in more})
 
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "tls" else None, annotation=annotation
+        )
         for name, annotation in more.items()
     ]
     signature = signature.replace(parameters=[*signature.parameters.values(), *parameters])
@@ -170,7 +212,7 @@ def _with_flags(callback: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _keep(parameter: typer.CallbackParam, value: str | None) -> str | None:
+def _keep(parameter: typer.CallbackParam, value: Any) -> Any:
     flags = _flags.get(None)
     if flags is None:
         # Completion asks without ``invocation``.
@@ -191,14 +233,20 @@ _CONFIG = Annotated[
         callback=_keep,
     ),
 ]
-_CALL_TIMEOUT = Annotated[
-    str | None,
-    typer.Option(
-        SETTINGS["call_timeout"].flag,
-        metavar=SETTINGS["call_timeout"].metavar,
-        help=SETTINGS["call_timeout"].help,
-        show_default=False,
-        is_eager=True,
-        callback=_keep,
-    ),
-]
+
+
+def _connection_options() -> dict[str, Any]:
+    options = {}
+    for name in _CONNECTION:
+        setting = SETTINGS[name]
+        switch = setting.default is False
+        option = typer.Option(
+            setting.flag,
+            metavar=None if switch else setting.metavar,
+            help=setting.help,
+            show_default=False,
+            is_eager=True,
+            callback=_keep,
+        )
+        options[name] = Annotated[bool, option] if switch else Annotated[str | None, option]
+    return options

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from execsvc.cli.configured import call_timeout
+from execsvc.cli.configured import connection
 from execsvc.cli.failures import no_server
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ def connected(target: str) -> Iterator[ExecutionClient]:
     """Open a client for as long as the context lasts; a server that does not answer becomes a CliError."""
     from execsvc_client import ExecutionClient
 
-    with reachable(target), ExecutionClient(target, call_timeout=call_timeout()) as client:
+    how = connection()
+    with reachable(target), ExecutionClient(target, tls=how.tls, call_timeout=how.call_timeout) as client:
         yield client
 
 

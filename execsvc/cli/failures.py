@@ -98,7 +98,10 @@ def as_cli_error(error: Exception) -> CliError | None:
             error.message,
             problems=[Problem(path=p.path, reason=p.reason, message=p.message) for p in error.problems],
         )
-    if isinstance(error, errors.DatabaseLocked | errors.StorageUnavailable | errors.PluginUnusable):
+    if isinstance(
+        error,
+        errors.DatabaseLocked | errors.StorageUnavailable | errors.PluginUnusable | errors.CertificateUnusable,
+    ):
         return CliError(error.message, exit_code=ExitCode.UNAVAILABLE, reason=error.reason)
     if isinstance(error, errors.ExecsvcError):
         return CliError(error.message, reason=error.reason)

@@ -12,17 +12,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from execsvc import __version__
-from execsvc.cli.configured import server_settings
+from execsvc.cli.configured import connection, server_settings
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.options import DEFAULT_ADDRESS, Level, Target, setting_option
-from execsvc.cli.serve_options import Cors, LogFormatOption, LogLevel, MaxBody
+from execsvc.cli.protection import certificate_files, require_protection
+from execsvc.cli.serve_options import (
+    Cors,
+    Insecure,
+    LogFormatOption,
+    LogLevel,
+    MaxBody,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+)
 from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.text import print_json, printable
 from execsvc.config import SETTINGS
 
 if TYPE_CHECKING:
     from execsvc import app as server_app
+    from execsvc.certificates import CertificateFiles
     from execsvc.gateway import Running
 
 logger = logging.getLogger(__name__)
@@ -44,6 +55,10 @@ def gateway(
     http: Annotated[str | None, setting_option("http", help=_WHERE)] = None,
     cors: Cors = None,
     max_body: MaxBody = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
     log_level: LogLevel = None,
     log_format: LogFormatOption = None,
     as_json: Annotated[
@@ -54,18 +69,35 @@ def gateway(
     from execsvc.gateway import Settings, serve
 
     wanted = server_settings(
-        http=http, cors=cors or None, max_body=max_body, log_level=log_level, log_format=log_format
+        http=http,
+        cors=cors or None,
+        max_body=max_body,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        insecure=insecure or None,
+        log_level=log_level,
+        log_format=log_format,
     ).settings
+    certificates = certificate_files(wanted)
+    require_protection(wanted, [("--http", wanted.http)])
     log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
 
     def ready(running: Running) -> None:
         if as_json:
             print_json({"version": __version__, "http": running.address, "target": target})
             return
-        line = f"execsvc {__version__} gateway on http://{running.address} (docs at /docs), server {target}"
+        line = f"execsvc {__version__} gateway on {running.url} (docs at /docs), server {target}"
         print(printable(line), file=sys.stderr, flush=True)
 
-    settings = Settings(target=target, address=wanted.http or DEFAULT_HTTP, cors=wanted.cors, max_body=wanted.max_body)
+    settings = Settings(
+        target=target,
+        tls=connection().tls,
+        address=wanted.http or DEFAULT_HTTP,
+        certificates=certificates,
+        cors=wanted.cors,
+        max_body=wanted.max_body,
+    )
     try:
         _run(serve(settings, ready=ready))
     except OSError as error:
@@ -91,17 +123,22 @@ class GatewayBeside:
 
     Args:
         http: where it listens; None: there is none.
+        certificates: of TLS; None: without.
     """
 
-    def __init__(self, http: str | None, *, cors: Sequence[str], max_body: int) -> None:
+    def __init__(
+        self, http: str | None, *, cors: Sequence[str], max_body: int, certificates: CertificateFiles | None
+    ) -> None:
+        self._certificates = certificates
         self._http = http
         self._cors = tuple(cors)
         self._max_body = max_body
         self._address = ""
+        self._url = ""
 
     def __call__(self, server: server_app.Running) -> AbstractAsyncContextManager[None]:
         """Run it as long as the context lasts. Raises as ``gateway.running`` does."""
-        return self._beside(server.address)
+        return self._beside(server.local)
 
     @asynccontextmanager
     async def _beside(self, target: str) -> AsyncIterator[None]:
@@ -110,9 +147,15 @@ class GatewayBeside:
             return
         from execsvc.gateway import Settings, running
 
-        settings = Settings(target=target, address=self._http, cors=self._cors, max_body=self._max_body)
+        settings = Settings(
+            target=target,
+            address=self._http,
+            certificates=self._certificates,
+            cors=self._cors,
+            max_body=self._max_body,
+        )
         async with running(settings) as gateway:
-            self._address = gateway.address
+            self._address, self._url = gateway.address, gateway.url
             yield
 
     @property
@@ -123,7 +166,7 @@ class GatewayBeside:
     @property
     def told(self) -> str:
         """What ``serve`` says of it."""
-        return f", HTTP on http://{self._address} (docs at /docs)" if self._address else ""
+        return f", HTTP on {self._url} (docs at /docs)" if self._address else ""
 
     def option_of(self, error: OSError) -> str | None:
         """Name the option to blame, if it is the gateway that cannot listen."""

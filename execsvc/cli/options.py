@@ -38,8 +38,9 @@ class State(StrEnum):
 def setting_option(name: str, *declarations: str, **more: Any) -> Any:
     """Make the option of a setting; its value is None unless the flag is given."""
     setting = SETTINGS[name]
-    told: dict[str, Any] = {"help": setting.help} | more
-    return typer.Option(setting.flag, *declarations, metavar=setting.metavar, show_default=False, **told)
+    # Without a metavar it is a switch.
+    told: dict[str, Any] = {"help": setting.help, "metavar": setting.metavar or None} | more
+    return typer.Option(setting.flag, *declarations, show_default=False, **told)
 
 
 def _of_client(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from execsvc.cli.configured import call_timeout, target_named
+from execsvc.cli.configured import connection, target_named
 from execsvc.cli.connection import reachable
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import usage_error
@@ -145,7 +145,10 @@ async def _run(job: Job) -> ExitCode:
         if target is None:
             target = await stack.enter_async_context(_embedded(job.database, job.plugins))
         stack.enter_context(reachable(target))
-        client = await stack.enter_async_context(AsyncExecutionClient(target, call_timeout=call_timeout()))
+        how = connection()
+        # One of its own is in this process, and needs none.
+        tls = None if job.target is None else how.tls
+        client = await stack.enter_async_context(AsyncExecutionClient(target, tls=tls, call_timeout=how.call_timeout))
         interrupted = _watch_signals()
         with located(job.workflow, job.given):
             status = await client.execute(

@@ -18,6 +18,7 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
+from execsvc.cli.protection import certificate_files, require_protection
 from execsvc.cli.serve_options import (
     Address,
     Cors,
@@ -26,6 +27,7 @@ from execsvc.cli.serve_options import (
     Grace,
     Heartbeat,
     Http,
+    Insecure,
     KeyLimit,
     LogFormatOption,
     LogLevel,
@@ -39,6 +41,9 @@ from execsvc.cli.serve_options import (
     PostgresUrl,
     Retention,
     ServerPlugins,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
 )
 from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.tables import print_table
@@ -79,6 +84,10 @@ def serve(
     http: Http = None,
     cors: Cors = None,
     max_body: MaxBody = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
     log_level: LogLevel = None,
     log_format: LogFormatOption = None,
     as_json: Annotated[
@@ -107,9 +116,15 @@ def serve(
         http=http,
         cors=cors or None,
         max_body=max_body,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        insecure=insecure or None,
         log_level=log_level,
         log_format=log_format,
     ).settings
+    certificates = certificate_files(wanted)
+    require_protection(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
@@ -120,6 +135,7 @@ def serve(
     node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
         address=wanted.address,
+        certificates=certificates,
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=None if db is not None else postgres_database(wanted),
@@ -136,7 +152,7 @@ def serve(
         executors=executors,
     )
 
-    beside = GatewayBeside(wanted.http, cors=wanted.cors, max_body=wanted.max_body)
+    beside = GatewayBeside(wanted.http, cors=wanted.cors, max_body=wanted.max_body, certificates=certificates)
 
     def ready(server: Running) -> None:
         _tell_ready(server, beside, as_json=as_json)

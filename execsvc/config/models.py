@@ -71,6 +71,16 @@ def _postgres_url(value: Any) -> str | None:
     return str(value)
 
 
+def _switch(value: Any) -> Any:
+    # Of a variable's text and of the file alike; pydantic would take 1, "on" and "y" as well.
+    switches = {"true": True, "false": False}
+    if isinstance(value, str):
+        value = switches.get(value.lower())
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _names(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
@@ -153,6 +163,8 @@ Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Span = Annotated[int, BeforeValidator(_span), PlainSerializer(span_text)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 Address = Annotated[str, BeforeValidator(_address)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+File = Annotated[Path | None, BeforeValidator(lambda value: None if value is None else _path(value))]
 Names = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], NoDecode, BeforeValidator(_names)]
 
 
@@ -197,6 +209,10 @@ class ServerSettings(_Settings):
     http: Annotated[str | None, BeforeValidator(_listens)] = _default("http")
     cors: Annotated[tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(_names)] = ()
     max_body: Annotated[int, BeforeValidator(_number), Field(ge=1024)] = _default("max_body")
+    tls_cert: File = _default("tls_cert")
+    tls_key: File = _default("tls_key")
+    tls_client_ca: File = _default("tls_client_ca")
+    insecure: Switch = _default("insecure")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
 
@@ -215,5 +231,9 @@ class ClientSettings(_Settings):
     """What commands are told that talk to a server, or run one of their own."""
 
     target: Annotated[str, BeforeValidator(_target)] = _default("target")
+    tls: Switch = _default("tls")
+    ca: File = _default("ca")
+    cert: File = _default("cert")
+    key: File = _default("key")
     call_timeout: Annotated[Seconds, Field(gt=0)] = _default("call_timeout")
     model: Annotated[str | None, BeforeValidator(_model)] = _default("model")

@@ -52,7 +52,7 @@ class Setting:
     @property
     def help(self) -> str:
         """The text of the flag's help."""
-        default = f" \\[default: {self.default}]" if self.default is not None else ""
+        default = f" \\[default: {self.default}]" if self.default not in (None, False) else ""
         return f"{self.description}{' May be repeated.' if self.repeated else ''} \\[env: {self.variable}]{default}"
 
 
@@ -66,7 +66,7 @@ _ALL: Final = (
         metavar="HOST:PORT",
         description="Where the server listens; port 0 takes a free one.",
         expects=f"HOST:PORT, as in {DEFAULT_ADDRESS}; port 0 takes a free one",
-        example='"0.0.0.0:50051"',
+        example='"127.0.0.1:50052"',
     ),
     Setting(
         name="db",
@@ -220,6 +220,41 @@ _ALL: Final = (
         example="16777216",
     ),
     Setting(
+        name="tls_cert",
+        default=None,
+        metavar="FILE",
+        description="Certificate of the server in PEM, for gRPC and HTTP; read anew when it changes.",
+        expects="the path of a file, as in tls.crt",
+        example='"/etc/execsvc/tls.crt"',
+        otherwise="no TLS",
+    ),
+    Setting(
+        name="tls_key",
+        default=None,
+        metavar="FILE",
+        description="Private key of that certificate.",
+        expects="the path of a file, as in tls.key",
+        example='"/etc/execsvc/tls.key"',
+        otherwise="no TLS",
+    ),
+    Setting(
+        name="tls_client_ca",
+        default=None,
+        metavar="FILE",
+        description="Authorities of clients: who has no certificate of theirs is not let in.",
+        expects="the path of a file, as in clients.crt",
+        example='"/etc/execsvc/clients.crt"',
+        otherwise="clients need none",
+    ),
+    Setting(
+        name="insecure",
+        default=False,
+        metavar="",
+        description="Listen beyond this machine without TLS.",
+        expects="true or false",
+        example="true",
+    ),
+    Setting(
         name="log_level",
         default="info",
         metavar="LEVEL",
@@ -242,6 +277,41 @@ _ALL: Final = (
         description="The server that commands talk to.",
         expects=f"HOST:PORT, as in {DEFAULT_ADDRESS}, or another gRPC target, as unix:/run/execsvc.sock",
         example='"execsvc.internal:50051"',
+    ),
+    Setting(
+        name="tls",
+        default=False,
+        metavar="",
+        description="Talk to the server over TLS; so does --ca.",
+        expects="true or false",
+        example="true",
+    ),
+    Setting(
+        name="ca",
+        default=None,
+        metavar="FILE",
+        description="Authorities to trust, in PEM, instead of the public ones.",
+        expects="the path of a file, as in ca.crt",
+        example='"/etc/execsvc/ca.crt"',
+        otherwise="public authorities",
+    ),
+    Setting(
+        name="cert",
+        default=None,
+        metavar="FILE",
+        description="Our certificate in PEM, for servers that ask for one.",
+        expects="the path of a file, as in client.crt",
+        example='"/etc/execsvc/client.crt"',
+        otherwise="none",
+    ),
+    Setting(
+        name="key",
+        default=None,
+        metavar="FILE",
+        description="Private key of our certificate.",
+        expects="the path of a file, as in client.key",
+        example='"/etc/execsvc/client.key"',
+        otherwise="none",
     ),
     Setting(
         name="call_timeout",

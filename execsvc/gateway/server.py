@@ -15,6 +15,7 @@ from typing import Final
 import grpc.aio
 import uvicorn
 
+from execsvc.certificates import Renewing, server_context
 from execsvc.gateway.api import make_app
 from execsvc.gateway.context import Gateway
 from execsvc.gateway.origins import bearer
@@ -41,6 +42,8 @@ class Running:
 
     #: ``host:port`` with the port taken.
     address: str
+    #: The same as a URL.
+    url: str
     #: Its connections tell what slow readers cost.
     server: uvicorn.Server
 
@@ -69,47 +72,62 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
     Raises:
         CannotListen: the address cannot be listened on.
+        CertificateUnusable: the certificate files cannot be used.
+        OSError, ValueError: those for the connection to the server cannot.
     """
+    context = None if settings.certificates is None else server_context(Renewing(settings.certificates))
     listener = await asyncio.to_thread(_listen, settings.address)
     host = settings.address.rpartition(":")[0]
     address = f"{host}:{listener.getsockname()[1]}"
     target = _reachable(settings.target)
     try:
         async with (
-            AsyncExecutionClient(target, token=bearer.get, call_timeout=_CALL_TIMEOUT, reconnect_timeout=0) as calls,
+            AsyncExecutionClient(
+                target, tls=settings.tls, token=bearer.get, call_timeout=_CALL_TIMEOUT, reconnect_timeout=0
+            ) as calls,
             AsyncExecutionClient(
                 target,
+                tls=settings.tls,
                 token=bearer.get,
                 reconnect_timeout=None,
                 # A pool of its own: gRPC would put both clients on one connection, where streams could hold up calls.
                 options=[("grpc.use_local_subchannel_pool", 1)],
             ) as streams,
-            grpc.aio.insecure_channel(target) as channel,
+            _channel(target, settings) as channel,
         ):
             gateway = Gateway(settings=settings, calls=calls, streams=streams)
-            server = _Server(
-                uvicorn.Config(
-                    make_app(gateway, channel),
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    # Nobody is known by address here, and connections are found by the real one.
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=max(1, round(settings.grace)),
-                    ws_max_size=_MAX_MESSAGE,
-                    ws_ping_interval=_PING,
-                    ws_ping_timeout=_PING,
-                )
+            config = uvicorn.Config(
+                make_app(gateway, channel),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # Nobody is known by address here, and connections are found by the real one.
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(settings.grace)),
+                ws_max_size=_MAX_MESSAGE,
+                ws_ping_interval=_PING,
+                ws_ping_timeout=_PING,
             )
+            config.load()
+            # uvicorn reads certificates once; this context reads them anew when they change.
+            config.ssl = context
+            server = _Server(config)
             gateway.connections.belong_to(server.server_state.connections)
             async with _serving(server, listener):
                 try:
-                    yield Running(address=address, server=server)
+                    scheme = "http" if context is None else "https"
+                    yield Running(address=address, url=f"{scheme}://{address}", server=server)
                 finally:
                     gateway.closing.set()
     finally:
         listener.close()
+
+
+def _channel(target: str, settings: Settings) -> grpc.aio.Channel:
+    if settings.tls is None:
+        return grpc.aio.insecure_channel(target)
+    return grpc.aio.secure_channel(target, settings.tls.credentials(), list(settings.tls.options().items()))
 
 
 @asynccontextmanager

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from execsvc.certificates import CertificateFiles
+from execsvc_client import TLS
+
 #: Where gateways listen unless told otherwise.
 DEFAULT_HTTP: Final = "127.0.0.1:8000"
 #: The largest definition (1 MiB) and input (4 MiB) that servers take, and room for white space and the rest.
@@ -17,6 +20,10 @@ class Settings:
 
     #: The gRPC server, as ``host:port`` or any other gRPC target.
     target: str
+    #: How to reach it; None: without TLS.
+    tls: TLS | None = None
+    #: Certificate files for HTTP; None: no TLS.
+    certificates: CertificateFiles | None = None
     #: ``host:port`` to listen on; port 0 takes a free one.
     address: str = DEFAULT_HTTP
     #: Origins whose pages may call, such as ``https://app.example``; ``*``: any. Empty: none but the gateway's own.

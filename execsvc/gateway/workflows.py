@@ -29,9 +29,9 @@ def routes(gateway: Gateway) -> APIRouter:
         """Answers every problem at once. A definition with problems is an answer, not an error."""
         wanted = await read_body(request, ValidateBody, limit=gateway.settings.max_body)
         try:
-            found = await gateway.calls.validate(wanted.definition)
+            found = (await gateway.calls.validate(wanted.definition)).problems
         except DefinitionError as error:
-            found = list(error.field_violations)
+            found = error.field_violations
         return answer({"valid": not found, "problems": [field_error(problem).document() for problem in found]})
 
     @router.get(

@@ -11,6 +11,7 @@ from execsvc.model.execution import (
     StoredWorkflow,
     TokenUsage,
 )
+from execsvc.model.logs import LogColumns
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ExecutionRequest",
     "ExecutionState",
     "ExecutionStatus",
+    "LogColumns",
     "LogEntry",
     "LogLevel",
     "NewLogEntry",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -27,6 +27,8 @@ class RpcServer:
     Args:
         address: ``host:port``; port 0 takes a free one.
         capabilities: optional abilities, for GetServerInfo.
+        credentials: of TLS; None: without.
+        beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
         calls: told of each call of the API.
     """
 
@@ -39,6 +41,8 @@ class RpcServer:
         start_time: int,
         capabilities: Sequence[str],
         calls: CallObserver | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        beside: str | None = None,
     ) -> None:
         self._server = grpc.aio.server(
             interceptors=[ErrorInterceptor(request_bytes=limits.request_bytes, observers=_observers(calls))],
@@ -57,7 +61,9 @@ class RpcServer:
                 ("grpc.http2.max_ping_strikes", 4),
             ],
         )
-        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services), self._server)
+        executions = ExecutionServicer(services)
+        v1.add_ExecutionServiceServicer_to_server(executions, self._server)
+        self._server.add_registered_method_handlers(SERVICES[0], {"StreamLogs": _serialized(executions.StreamLogs)})
         v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)
         v1.add_ServerServiceServicer_to_server(
             ServerServicer(services.executions, limits=limits, start_time=start_time, capabilities=capabilities),
@@ -68,6 +74,8 @@ class RpcServer:
         channelz.add_channelz_servicer(self._server)
         reflection.enable_server_reflection((*SERVICES, *_STANDARD), self._server)
         self._address = address
+        self._credentials = credentials
+        self._beside = beside
 
     async def start(self) -> str:
         """Listen; answers ``host:port`` with the port taken.
@@ -77,7 +85,13 @@ class RpcServer:
         """
         host = self._address.rpartition(":")[0]
         try:
-            port = self._server.add_insecure_port(self._address)
+            if self._beside is not None:
+                self._server.add_insecure_port(self._beside)
+            port = (
+                self._server.add_insecure_port(self._address)
+                if self._credentials is None
+                else self._server.add_secure_port(self._address, self._credentials)
+            )
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: the port is taken or the address is not ours") from error
         await self._server.start()
@@ -95,6 +109,13 @@ class RpcServer:
     async def stop(self, grace: float) -> None:
         """Stop listening; calls under way have ``grace`` seconds to end."""
         await self._server.stop(grace)
+
+
+def _serialized(
+    stream_logs: Callable[[v1.StreamLogsRequest, Any], AsyncIterator[bytes]],
+) -> grpc.RpcMethodHandler[v1.StreamLogsRequest, bytes]:
+    """Handle StreamLogs, whose responses are bytes already; registered last, it takes the generated one's place."""
+    return grpc.unary_stream_rpc_method_handler(stream_logs, request_deserializer=v1.StreamLogsRequest.FromString)
 
 
 def _observers(calls: CallObserver | None) -> dict[str, MethodObserver]:

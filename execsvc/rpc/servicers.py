@@ -41,8 +41,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         execution = await self._executions.get(NAMESPACE, request.execution_id, full=full)
         return v1.GetExecutionResponse(execution=responses.execution_message(execution, full=full))
 
-    async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[v1.StreamLogsResponse]:
-        """See the proto."""
+    async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[Any]:
+        """See the proto. Answers the bytes of responses: ``RpcServer`` sends them as they are."""
         parts = self._logs.stream(
             NAMESPACE,
             request.execution_id,
@@ -61,14 +61,14 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
         """See the proto."""
-        entries, token = await self._logs.page(
+        columns, token = await self._logs.page(
             NAMESPACE,
             request.execution_id,
             filter=requests.log_filter(request),
             size=request.page_size,
             token=request.page_token,
         )
-        return responses.log_page(entries, token)
+        return responses.log_page(columns, token)
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from itertools import groupby, islice
 from typing import Any, Final, TypeVar
 
 from execsvc.model import ExecutionStatus, LogEntry, NewLogEntry, NodeRun
+from execsvc.service.flag import Flag
 from execsvc.store import Commit
 
 #: Entries of one log kept for its followers, and bytes of their messages. Who is further behind reads the store.
@@ -44,7 +44,7 @@ class Subscriber:
 
     def __init__(self, *, tokens: bool, nodes: bool) -> None:
         #: Set after each change.
-        self.changed = asyncio.Event()
+        self.changed = Flag()
         #: Whether it takes journal rows.
         self.wants_nodes = nodes
         #: Journal rows that changed, the newest of each node, without outputs.
@@ -291,13 +291,3 @@ class Changes:
             watch.left(subscriber)
             if not watch.subscribers:
                 del self._watched[key]
-
-
-async def changed_within(seconds: float, changed: asyncio.Event) -> bool:
-    """Wait for a change; answers False if there was none for so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
-from execsvc.model import ExecutionStatus, LogEntry
-from execsvc.service.changes import Changes, Watch, changed_within
+from execsvc.model import ExecutionStatus, LogColumns, LogEntry
+from execsvc.service.changes import Changes, Watch
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
@@ -17,8 +17,8 @@ from execsvc.store import LogPage, Store
 
 #: Entries in one response of a stream, and bytes of them, about. A stream whose client does not read holds
 #: one response, and there may be thousands of those.
-PART_ENTRIES: Final = 200
-PART_BYTES: Final = 40 * 1024
+PART_ENTRIES: Final = 500
+PART_BYTES: Final = 64 * 1024
 #: Bytes of entries in one page, about.
 PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
@@ -31,13 +31,13 @@ class LogPart:
     """One response of a log stream; may go to several followers, and is not changed but for ``response``."""
 
     uid: str
-    entries: Sequence[LogEntry]
+    columns: LogColumns
     #: The cursor to go on from.
     last_sequence: int
     #: Set in the last part if the execution has ended.
     final: ExecutionStatus | None = None
     #: What the layer above has made of it, for the next follower.
-    response: Any = None
+    response: bytes | None = None
 
 
 class Logs:
@@ -99,8 +99,8 @@ class Logs:
                         node_id=filter.node_id,
                     )
                     # Where messages are long, those that would be left out are not even read.
-                    cut = len(page.entries) < limit and page.cursor < page.status.last_sequence
-                    limit = min(PART_ENTRIES, 2 * (len(page.entries) if cut else limit))
+                    cut = len(page.columns) < limit and page.cursor < page.status.last_sequence
+                    limit = min(PART_ENTRIES, 2 * (len(page.columns) if cut else limit))
                 status = page.status
                 if uid is not None and uid != status.uid:
                     raise ExecutionNotFound(execution_id)
@@ -111,7 +111,7 @@ class Logs:
                 cursor = page.cursor
                 # The first answer may be empty: it tells the client that the stream stands, and where. So does a
                 # heartbeat, which is due however much happens that the filter leaves out.
-                if page.entries or ended or told is None or loop.time() - told >= self._heartbeat:
+                if page.columns or ended or told is None or loop.time() - told >= self._heartbeat:
                     told = loop.time()
                     parts = [part or _part(page)]
                     # While the client does not read, nothing else holds on to the entries.
@@ -121,15 +121,15 @@ class Logs:
                     return
                 if cursor < status.last_sequence:
                     continue
-                while not await changed_within(max(0.0, told + self._heartbeat - loop.time()), changed):
+                while not await changed.within(told + self._heartbeat - loop.time()):
                     told = loop.time()
-                    yield LogPart(uid=uid, entries=(), last_sequence=cursor)
+                    yield LogPart(uid=uid, columns=LogColumns(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining
 
     async def page(
         self, namespace: str, execution_id: str, *, filter: LogFilter, size: int, token: str
-    ) -> tuple[Sequence[LogEntry], str]:
+    ) -> tuple[LogColumns, str]:
         """Answer one page, oldest first, and the token of the next; an empty token says that there is none for now.
 
         Raises:
@@ -155,14 +155,14 @@ class Logs:
         if uid and uid != page.status.uid:
             raise stale_token("it belongs to an execution that was deleted")
         more = page.cursor < page.status.last_sequence
-        return page.entries, tokens.make(page.cursor, page.status.uid) if more else ""
+        return page.columns, tokens.make(page.cursor, page.status.uid) if more else ""
 
 
 def _part(page: LogPage) -> LogPart:
     ended = page.cursor >= page.status.last_sequence and page.status.state.terminal
     return LogPart(
         uid=page.status.uid,
-        entries=page.entries,
+        columns=page.columns,
         last_sequence=page.cursor,
         final=page.status if ended else None,
     )
@@ -188,7 +188,7 @@ def _made(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPar
             if len(wanted) == PART_ENTRIES or size >= PART_BYTES:
                 cursor = entry.sequence
                 break
-    page = LogPage(entries=tuple(wanted), cursor=cursor, status=watch.status)
+    page = LogPage(columns=LogColumns.of(wanted), cursor=cursor, status=watch.status)
     return page, _part(page)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from execsvc.errors import ExecutionNotFound, ServerDraining
 from execsvc.model import Execution, ExecutionStatus, NodeRun
-from execsvc.service.changes import Changes, Token, changed_within
+from execsvc.service.changes import Changes, Token
 from execsvc.service.checks import require_id
 from execsvc.service.logs import HEARTBEAT
 from execsvc.store import Store
@@ -55,7 +55,7 @@ class Watcher:
             while not status.state.terminal:
                 if self._changes.closed:
                     raise ServerDraining
-                await changed_within(self._heartbeat, subscriber.changed)
+                await subscriber.changed.within(self._heartbeat)
                 subscriber.changed.clear()
                 now = watch.status
                 if now is None:

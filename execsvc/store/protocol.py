@@ -12,7 +12,7 @@ from execsvc.model import (
     ExecutionRequest,
     ExecutionState,
     ExecutionStatus,
-    LogEntry,
+    LogColumns,
     LogLevel,
     NewLogEntry,
     NodeRun,
@@ -178,8 +178,8 @@ class Listed:
 class LogPage:
     """Part of a log, read in one snapshot."""
 
-    entries: tuple[LogEntry, ...]
-    #: Everything up to here is in ``entries`` or was left out by the filter.
+    columns: LogColumns
+    #: Everything up to here is in ``columns`` or was left out by the filter.
     cursor: int
     #: The execution as of the same snapshot; ``last_sequence`` is the end of its log.
     status: ExecutionStatus
@@ -308,7 +308,7 @@ class Store(Protocol):
         """Read up to ``limit`` entries after the sequence ``after``. Raises ExecutionNotFound.
 
         Args:
-            max_bytes: end with the entry whose message brings them to so many bytes together; None: no such end.
+            max_bytes: end with the entry that brings messages and metadata to about so many bytes; None: no such end.
         """
         ...
 

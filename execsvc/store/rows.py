@@ -12,8 +12,7 @@ from execsvc.model import (
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
-    LogEntry,
-    LogLevel,
+    LogColumns,
     NewLogEntry,
     NodeRun,
     NodeState,
@@ -26,8 +25,6 @@ STATUS_COLUMNS = (
     "create_time, start_time, end_time, last_sequence, epoch"
 )
 NODE_COLUMNS = "node_id, state, attempt, attempts_before, start_time, end_time, retry_time, branch, usage, error"
-
-_LEVELS = {level.rank: level for level in LogLevel}
 
 
 def storable(text: str) -> str:
@@ -127,7 +124,7 @@ def node_row(execution: int, node: NodeRun) -> list[Any]:
 
 
 def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, ...]:
-    """The columns of a log entry: its execution, then what ``entry_of`` takes."""
+    """The columns of a log entry."""
     return (
         execution,
         sequence,
@@ -140,17 +137,17 @@ def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, .
     )
 
 
-def entry_of(row: Sequence[Any]) -> LogEntry:
-    """Make a log entry of (sequence, time, level rank, node_id, attempt, message, metadata, size)."""
-    return LogEntry(
-        sequence=row[0],
-        time=row[1],
-        level=_LEVELS[row[2]],
-        node_id=row[3],
-        attempt=row[4],
-        message=row[5],
-        metadata=row[6],
-        size=row[7],
+def columns_of(texts: Sequence[str]) -> LogColumns:
+    """Make log entries of JSON arrays: sequences, times, ranks of levels, node ids, attempts, messages, metadata."""
+    sequences, times, levels, node_ids, attempts, messages, metadata = map(orjson.loads, texts)
+    return LogColumns(
+        sequences=sequences,
+        times=times,
+        levels=levels,
+        node_ids=node_ids,
+        attempts=attempts,
+        messages=messages,
+        metadata=metadata,
     )
 
 

@@ -14,8 +14,7 @@ from execsvc.model import (
     Execution,
     ExecutionState,
     ExecutionStatus,
-    LogEntry,
-    LogLevel,
+    LogColumns,
     NodeRun,
     NodeState,
     StoredWorkflow,
@@ -23,12 +22,12 @@ from execsvc.model import (
 )
 from execsvc.service import Limits, LogPart, Snapshot
 from execsvc.wire.definitions import definition_message, retry_message
-from execsvc.wire.values import fill_struct, fill_timestamp, to_duration, to_struct, to_timestamp, to_value
+from execsvc.wire.log_entries import encoded_entries
+from execsvc.wire.values import to_duration, to_struct, to_timestamp, to_value
 from execsvc_client import v1
 
 _STATES: Final = {state: v1.ExecutionState.Value(f"EXECUTION_STATE_{state.name}") for state in ExecutionState}
 _NODE_STATES: Final = {state: v1.NodeState.Value(f"NODE_STATE_{state.name}") for state in NodeState}
-_LEVELS: Final = {level: v1.LogLevel.Value(f"LOG_LEVEL_{level.name}") for level in LogLevel}
 
 
 def status_message(status: ExecutionStatus) -> v1.ExecutionStatus:
@@ -47,38 +46,22 @@ def status_message(status: ExecutionStatus) -> v1.ExecutionStatus:
     )
 
 
-def _add_entries(response: v1.StreamLogsResponse | v1.ListLogsResponse, entries: Sequence[LogEntry]) -> None:
-    """Append log entries, made in place: a stream of a long log does little else."""
-    add = response.entries.add
-    for entry in entries:
-        message = add(
-            sequence=entry.sequence,
-            level=_LEVELS[entry.level],
-            node_id=entry.node_id,
-            attempt=entry.attempt,
-            message=entry.message,
-        )
-        fill_timestamp(message.time, entry.time)
-        fill_struct(message.metadata, entry.metadata)
-
-
-def log_response(part: LogPart) -> v1.StreamLogsResponse:
-    """Make one response of a log stream; the same one again for another follower of the same part."""
+def log_response(part: LogPart) -> bytes:
+    """Make the bytes of one StreamLogsResponse; the same ones again for another follower of the same part."""
     if part.response is None:
-        part.response = v1.StreamLogsResponse(
+        rest = v1.StreamLogsResponse(
             last_sequence=part.last_sequence,
             uid=part.uid,
             final_status=None if part.final is None else status_message(part.final),
         )
-        _add_entries(part.response, part.entries)
-    response: v1.StreamLogsResponse = part.response
-    return response
+        part.response = encoded_entries(part.columns) + rest.SerializeToString()
+    return part.response
 
 
-def log_page(entries: Sequence[LogEntry], next_page_token: str) -> v1.ListLogsResponse:
+def log_page(columns: LogColumns, next_page_token: str) -> v1.ListLogsResponse:
     """Make a page of the log."""
     page = v1.ListLogsResponse(next_page_token=next_page_token)
-    _add_entries(page, entries)
+    page.MergeFromString(encoded_entries(columns))
     return page
 
 

@@ -64,11 +64,11 @@ def to_value(value: Any) -> Value:
 def to_struct(value: Mapping[str, Any]) -> Struct:
     """Make a Struct of a JSON object."""
     message = Struct()
-    fill_struct(message, value)
+    _fill_struct(message, value)
     return message
 
 
-def fill_struct(message: Struct, value: Mapping[str, Any]) -> None:
+def _fill_struct(message: Struct, value: Mapping[str, Any]) -> None:
     """Put a JSON object into an empty Struct: in place, since each message made to be copied costs as much again."""
     fields = message.fields
     for key, item in value.items():
@@ -86,7 +86,7 @@ def _fill(message: Value, value: Any) -> None:
         message.null_value = NULL_VALUE
     elif isinstance(value, Mapping):
         message.struct_value.SetInParent()
-        fill_struct(message.struct_value, value)
+        _fill_struct(message.struct_value, value)
     else:
         message.list_value.SetInParent()
         values = message.list_value.values
@@ -99,12 +99,6 @@ def to_timestamp(micros: int | None) -> Timestamp | None:
     if micros is None:
         return None
     return Timestamp(seconds=micros // _MICROS, nanos=micros % _MICROS * 1000)
-
-
-def fill_timestamp(message: Timestamp, micros: int) -> None:
-    """Put microseconds since the epoch into an empty Timestamp."""
-    message.seconds = micros // _MICROS
-    message.nanos = micros % _MICROS * 1000
 
 
 def to_duration(micros: int | None) -> Duration | None:

@@ -12,6 +12,7 @@ from execsvc.model import (
 )
 from execsvc.store import Store
 from tests.support.changes import NAMESPACE, claim, create
+from tests.support.stored_logs import entries_of
 
 
 async def whole_log(store: Store, execution_id: str = "e1", *, page: int = 1000) -> list[LogEntry]:
@@ -20,7 +21,7 @@ async def whole_log(store: Store, execution_id: str = "e1", *, page: int = 1000)
     cursor = 0
     while True:
         answer = await store.log_page(NAMESPACE, execution_id, after=cursor, limit=page)
-        found.extend(answer.entries)
+        found.extend(entries_of(answer))
         cursor = answer.cursor
         if cursor >= answer.status.last_sequence:
             return found

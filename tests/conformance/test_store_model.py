@@ -20,6 +20,7 @@ from execsvc.store import Commit, CreateExecution, DeleteExecution, Store, Updat
 from tests.conformance.backends import BACKENDS, Backend, Capability
 from tests.conformance.model import Change, Model
 from tests.support.changes import create, move, update
+from tests.support.stored_logs import entries_of
 
 IDS = ("a", "b")
 DIGITS = st.sampled_from(range(10))
@@ -227,7 +228,7 @@ class StoreHistory(RuleBasedStateMachine):
             assert (record.status, record.nodes) == (known.status, known.nodes)
             assert (record.input, record.output, record.error) == (known.input, known.output, known.error)
             page = await self.store.log_page(self.namespace, execution_id, after=0, limit=1000)
-            assert list(page.entries) == known.log
+            assert list(entries_of(page)) == known.log
             assert (page.cursor, page.status) == (len(known.log), known.status)
             claim = await self.store.claimed(self.namespace, status)
             assert (claim.ran_for, claim.nodes) == (known.ran_for, known.nodes)

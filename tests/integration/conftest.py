@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 from execsvc import app
 from execsvc.app import Settings
 from execsvc.service import Changes
-from execsvc.store import PostgresDatabase
+from execsvc.store import PostgresDatabase, SqliteStore
+from execsvc.store.postgres import PostgresStore
 from execsvc_client import AsyncExecutionClient, v1
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
@@ -64,6 +67,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def store_name(request: pytest.FixtureRequest) -> str:
     """Where servers of this test keep their data; EXECSVC_TEST_STORE names another store for all that do not say."""
     return str(getattr(request, "param", os.environ.get("EXECSVC_TEST_STORE", "sqlite")))
+
+
+@pytest.fixture
+def store_class(store_name: str) -> Any:
+    """The class of the store that servers of this test use, to listen in on what they ask of it."""
+    return PostgresStore if store_name == "postgres" else SqliteStore
+
+
+@pytest.fixture
+def count_rows(settings: Settings) -> Callable[[str], int]:
+    """Counts the rows of a table in the test's database."""
+
+    def count(table: str) -> int:
+        if settings.postgres is not None:
+            name = settings.postgres.url.rpartition("/")[2]
+            return int(shared_server().execute(f"SELECT count(*) FROM execsvc.{table}", name)[0][0])
+        with contextlib.closing(sqlite3.connect(settings.database)) as db:
+            return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    return count
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.support.logs import entries, story, until_logged
 from tests.support.nodes import Gates
 from tests.support.workflows import ECHO, chain, gate, output, transform, workflow
 
+pytestmark = pytest.mark.every_store
+
 ACTIONS = ("pause", "resume", "stop")
 
 
@@ -355,10 +357,14 @@ async def test_no_node_starts_once_a_pause_was_answered(client: AsyncExecutionCl
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_a_control_call_that_the_client_gave_up_takes_effect_all_the_same(
-    client: AsyncExecutionClient, stubs: Stubs, gates: Gates, action: str, monkeypatch: pytest.MonkeyPatch
+    client: AsyncExecutionClient,
+    stubs: Stubs,
+    gates: Gates,
+    action: str,
+    monkeypatch: pytest.MonkeyPatch,
+    store_class: Any,
 ) -> None:
     """Once the change is handed to the database it happens; engine and queue must learn of it."""
-    from execsvc.store import SqliteStore
     from execsvc_client import v1
 
     await client.execute(chain("a", "b"), execution_id="e")
@@ -370,15 +376,15 @@ async def test_a_control_call_that_the_client_gave_up_takes_effect_all_the_same(
         await client.execute(ECHO, execution_id="other")
         await client.wait("other")
 
-    update, handed_in = SqliteStore.update, asyncio.Event()
+    update, handed_in = store_class.update, asyncio.Event()
 
-    def watched(self: SqliteStore, change: Any) -> Any:
+    def watched(self: Any, change: Any) -> Any:
         if change.action == action:
             call.cancel()
             handed_in.set()
         return update(self, change)
 
-    monkeypatch.setattr(SqliteStore, "update", watched)
+    monkeypatch.setattr(store_class, "update", watched)
     request = v1.ControlRequest(execution_id="e", request_id="r")
     getattr(request, action).SetInParent()
     call = stubs.executions.Control(request)

@@ -20,6 +20,8 @@ from tests.support.nodes import Gates
 from tests.support.processes import ROOT, ServerProcess
 from tests.support.workflows import ECHO, chain, node, output, workflow
 
+pytestmark = pytest.mark.every_store
+
 SERVICES = ("execsvc.v1.ExecutionService", "execsvc.v1.WorkflowService", "execsvc.v1.ServerService")
 
 
@@ -117,11 +119,11 @@ async def test_health_is_serving_and_reflection_lists_the_services(stubs: Stubs)
         assert (await ask(file_containing_symbol=service)).file_descriptor_response.file_descriptor_proto
 
 
-async def test_server_info_says_what_the_server_is_and_allows(client: AsyncExecutionClient) -> None:
+async def test_server_info_says_what_the_server_is_and_allows(client: AsyncExecutionClient, store_name: str) -> None:
     info = await client.server_info()
     assert info.version
     assert not info.draining
-    assert "store:sqlite" in info.capabilities
+    assert f"store:{store_name}" in info.capabilities
     assert "node:llm" in info.capabilities
     assert (info.limits.max_definition_bytes, info.limits.max_nodes) == (1024 * 1024, 5_000)
     assert (info.limits.max_input_bytes, info.limits.max_node_output_bytes) == (4 * 1024 * 1024, 4 * 1024 * 1024)
@@ -136,7 +138,7 @@ async def test_a_taken_port_is_an_error_and_runs_nothing(
     async with start_server(grace=0.01) as client:
         await client.execute(chain("a"), execution_id="e")
         await gates.entered("a")
-    async with start_server(database=tmp_path / "other.db"):
+    async with start_server(database=tmp_path / "other.db", postgres=None):
         taken = start_server.address
         with pytest.raises(OSError, match=taken.partition(":")[2]):
             async with start_server(address=taken):

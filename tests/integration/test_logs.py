@@ -18,6 +18,8 @@ from tests.support.nodes import Gates
 from tests.support.statuses import read, refusal
 from tests.support.workflows import ECHO, chain, gate, node, output, workflow
 
+pytestmark = pytest.mark.every_store
+
 
 async def _read(client: AsyncExecutionClient, execution_id: str, **arguments: Any) -> list[LogEntry]:
     return [entry async for entry in client.logs(execution_id, **arguments)]

@@ -49,6 +49,8 @@ class ServerProcess:
         ready: dict[str, Any] = json.loads(line)
         self.address: str = ready["address"]
         self.recovered: int = ready["recovered"]
+        #: Where its metrics are; empty unless it was started with ``--metrics``.
+        self.metrics: str = ready.get("metrics") or ""
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -249,3 +249,16 @@ async def test_the_final_state_reaches_a_reader_that_is_already_waiting(driver: 
 
     assert sequences(await reading) == [1]
     assert log.final_status.state is ExecutionState.COMPLETED
+
+
+async def test_a_stream_knows_its_execution_and_takes_no_other_under_the_same_id(
+    driver: Driver, server: ScriptedServer
+) -> None:
+    server.script.grow(3, final=FINAL)
+    log = driver.client.logs("e", after_sequence=1, uid="older")
+    before = log.uid
+
+    await driver.read(log)
+
+    assert [request.uid for request in server.script.asked("StreamLogs")] == ["older"]
+    assert (before, log.uid) == ("older", "u")

@@ -9,6 +9,7 @@ import sys
 import execsvc_client
 
 NAMES = [
+    "TLS",
     "Aborted",
     "AlreadyExists",
     "AsyncExecutionClient",
@@ -48,6 +49,7 @@ NAMES = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
+    "Validation",
     "Violation",
     "WatchStream",
     "Workflow",

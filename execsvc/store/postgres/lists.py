@@ -25,7 +25,8 @@ POSTGRES: Final = Dialect(
     label_argument=str,
 )
 _EXPIRED: Final = b"""
-SELECT namespace, execution_id, uid FROM execsvc.executions WHERE end_time < %s ORDER BY end_time LIMIT %s
+SELECT namespace, execution_id, uid FROM execsvc.executions
+WHERE end_time IS NOT NULL AND end_time + 0 < %s ORDER BY end_time + 0 LIMIT %s
 """
 _WORKFLOW: Final = """
 SELECT w.version, w.create_time, d.definition
@@ -39,13 +40,13 @@ async def list_executions(
 ) -> Sequence[Listed]:
     """See ``Store.list_executions``."""
     sql, arguments = select_executions(POSTGRES, namespace, condition, order, after, limit)
-    (rows,) = await reader.rows((sql.encode(), arguments))
+    rows = await reader.listed((sql.encode(), arguments))
     return [listed(row, order) for row in rows]
 
 
 async def list_expired(reader: Reader, before: int, limit: int) -> Sequence[tuple[str, str, str]]:
     """See ``Store.expired``."""
-    (rows,) = await reader.rows((_EXPIRED, (before, limit)))
+    rows = await reader.listed((_EXPIRED, (before, limit)))
     return [(namespace, execution_id, uid) for namespace, execution_id, uid in rows]
 
 
@@ -66,5 +67,5 @@ async def list_workflows(
 ) -> Sequence[StoredWorkflow]:
     """See ``Store.list_workflows``."""
     sql, arguments = select_workflows(POSTGRES, namespace, workflow_id, after, limit)
-    (rows,) = await reader.rows((sql.encode(), arguments))
+    rows = await reader.listed((sql.encode(), arguments))
     return [StoredWorkflow(workflow_id=row[0], version=row[1], create_time=row[2], definition=None) for row in rows]

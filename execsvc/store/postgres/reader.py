@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -10,13 +10,14 @@ import psycopg
 from psycopg import AsyncCursor
 
 from execsvc.errors import ExecutionNotFound
-from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
+from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connection, Pool
 from execsvc.store.postgres.failures import Failure, translated
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, entry_of, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 
+_STATUS_WIDTH: Final = STATUS_COLUMNS.count(",") + 1
 _Rows = list[tuple[Any, ...]]
 #: A statement and its arguments.
 Query = tuple[bytes, Sequence[Any]]
@@ -37,16 +38,17 @@ SELECT {NODE_COLUMNS}, CASE WHEN %s THEN output END
 FROM execsvc.node_runs WHERE execution = (SELECT pk {_OF})
 """.encode()
 _ENTRIES: Final = f"""
-SELECT {STATUS_COLUMNS}, (
-    SELECT json_agg(json_build_array(
-        sequence, time, level, node_id, attempt, message, metadata::json, length(message) + length(metadata)
-    ))::text FROM (
+SELECT {STATUS_COLUMNS}, found.*
+FROM execsvc.executions AS e CROSS JOIN LATERAL (
+    SELECT json_agg(sequence)::text, json_agg(time)::text, json_agg(level)::text, json_agg(node_id)::text,
+           json_agg(attempt)::text, json_agg(entry.message)::text, json_agg(metadata)::text
+    FROM (
         SELECT * FROM execsvc.log_entries
         WHERE execution = e.pk AND sequence > %s AND level >= %s AND (%s = '' OR node_id = %s)
         ORDER BY sequence LIMIT %s
-    ) AS entries
-)
-{_OF}
+    ) AS entry
+) AS found
+WHERE e.namespace = %s AND e.execution_id = %s
 """.encode()
 _TAIL: Final = f"""
 SELECT (
@@ -59,6 +61,15 @@ SELECT (
 _UNFINISHED: Final = b"""
 SELECT namespace, execution_id, uid, state, priority, create_time, concurrency_key
 FROM execsvc.executions WHERE state IN ('PENDING', 'RUNNING') ORDER BY priority DESC, create_time, pk
+"""
+#: Holds the planner to what the indexes are made for: along their order from a position on, without sorting what
+#: matched, whatever it makes of tables of which it knows little yet.
+ALONG_INDEX: Final = b"""
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),
+       -- Compiling a plan, or starting processes for it, takes longer than a page does.
+       set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
 """
 _SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -95,6 +106,11 @@ class Reader:
                 if self._observer is not None:
                     self._observer.read_failed(failure)
                 raise failure from error
+
+    async def listed(self, query: Query) -> _Rows:
+        """Run a query that reads a part of many rows along an index; answers its rows."""
+        _, rows = await self.rows((ALONG_INDEX, ()), query)
+        return rows
 
     async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Read a status."""
@@ -167,16 +183,14 @@ class Reader:
         node_id: str,
     ) -> LogPage:
         """Read part of a log."""
-        *columns, text = await self._one(
-            _ENTRIES, namespace, execution_id, after, min_level.rank, node_id, node_id, limit
-        )
-        status = status_of(columns)
+        row = await self._one(_ENTRIES, namespace, execution_id, after, min_level.rank, node_id, node_id, limit)
+        status, texts = status_of(row[:_STATUS_WIDTH]), row[_STATUS_WIDTH:]
         if after >= status.last_sequence:
-            return LogPage(entries=(), cursor=after, status=status)
-        rows = [] if text is None else orjson.loads(text)
-        entries = tuple(entry_of(row) for row in (rows if max_bytes is None else _within(rows, max_bytes)))
-        whole = len(entries) == len(rows) < limit
-        return LogPage(entries=entries, cursor=status.last_sequence if whole else entries[-1].sequence, status=status)
+            return LogPage(columns=LogColumns(), cursor=after, status=status)
+        found = LogColumns() if texts[0] is None else columns_of(texts)
+        columns = found if max_bytes is None else found.within(max_bytes)
+        whole = len(columns) == len(found) < limit
+        return LogPage(columns=columns, cursor=status.last_sequence if whole else columns.sequences[-1], status=status)
 
     async def log_tail(
         self, namespace: str, execution_id: str, *, count: int, min_level: LogLevel, node_id: str
@@ -217,16 +231,6 @@ async def _run(db: Connection, queries: Sequence[Query]) -> list[_Rows]:
             await db.rollback()
         raise
     return [await cursor.fetchall() for cursor in cursors]
-
-
-def _within(entries: Iterable[list[Any]], max_bytes: int) -> Iterator[list[Any]]:
-    """Answer rows of log entries up to the one that brings them to so many bytes."""
-    size = 0
-    for row in entries:
-        yield row
-        size += row[7]
-        if size >= max_bytes:
-            return
 
 
 def _found(rows: _Rows, execution_id: str) -> tuple[Any, ...]:

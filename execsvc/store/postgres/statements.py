@@ -53,13 +53,16 @@ def _assignments(columns: Iterable[str], source: str) -> str:
     return ", ".join(f"{column} = {source}.{column}" for column in columns)
 
 
-#: Begins a batch. The number of its transaction tells later whether it was committed, should the answer get lost. Who
+#: Begins a batch. A batch names its rows, so each is looked up, whatever the planner makes of tables of which it knows
+#: little yet. The number of its transaction tells later whether it was committed, should the answer get lost. Who
 #: stops in the middle of it, as a process that is suspended does, is not to hold anybody up.
 BEGIN: Final = b"BEGIN"
 PREPARE: Final = b"""
 SELECT pg_current_xact_id()::text,
        set_config('idle_in_transaction_session_timeout', '5s', true),
        set_config('lock_timeout', '15s', true),
+       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
        set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)
 """
 COMMIT: Final = b"COMMIT"

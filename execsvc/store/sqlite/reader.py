@@ -1,6 +1,6 @@
 """Reads, over connections of their own that never wait for the writer.
 
-Reads of many rows come back as one JSON text: one call into SQLite instead of one a row (see ``batch``).
+Reads of many rows come back as JSON texts of all of them: one call into SQLite instead of one a row (see ``batch``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,10 +16,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import orjson
 
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
-from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
+from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, entry_of, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 from execsvc.store.sqlite.patience import Patience
 
 _T = TypeVar("_T")
@@ -37,9 +37,9 @@ SELECT json_group_array(json_array({NODE_COLUMNS}, CASE WHEN ? THEN output END))
 """
 _NODES_ONE_BY_ONE = f"SELECT {NODE_COLUMNS}, CASE WHEN ? THEN output END FROM node_runs WHERE execution = ?"
 _ENTRIES = """
-SELECT json_group_array(json_array(
-    sequence, time, level, node_id, attempt, message, json(metadata), length(message) + length(metadata)
-)) FROM (
+SELECT json_group_array(sequence), json_group_array(time), json_group_array(level), json_group_array(node_id),
+    json_group_array(attempt), json_group_array(message), json_group_array(metadata)
+FROM (
     SELECT * FROM log_entries
     WHERE execution = ? AND sequence > ? AND level >= ? AND (? = '' OR node_id = ?)
     ORDER BY sequence LIMIT ?
@@ -204,14 +204,13 @@ class Reader:
             *columns, pk = _found(db, _STATUS_AND_PK, namespace, execution_id)
             status = status_of(columns)
             if after >= status.last_sequence:
-                return LogPage(entries=(), cursor=after, status=status)
+                return LogPage(columns=LogColumns(), cursor=after, status=status)
             arguments = (pk, after, min_level.rank, node_id, node_id, limit)
-            (text,) = db.execute(_ENTRIES, arguments).fetchone()
-            rows = orjson.loads(text)
-            entries = tuple(entry_of(row) for row in (rows if max_bytes is None else _within(rows, max_bytes)))
-            whole = len(entries) == len(rows) < limit
+            found = columns_of(db.execute(_ENTRIES, arguments).fetchone())
+            columns = found if max_bytes is None else found.within(max_bytes)
+            whole = len(columns) == len(found) < limit
             return LogPage(
-                entries=entries, cursor=status.last_sequence if whole else entries[-1].sequence, status=status
+                columns=columns, cursor=status.last_sequence if whole else columns.sequences[-1], status=status
             )
 
         return await self._in_thread(read)
@@ -253,16 +252,6 @@ class Reader:
         self._pool.shutdown(wait=True)
         for db in self._connections:
             db.close()
-
-
-def _within(entries: Iterable[list[Any]], max_bytes: int) -> Iterator[list[Any]]:
-    """Answer rows of log entries up to the one that brings them to so many bytes."""
-    size = 0
-    for row in entries:
-        yield row
-        size += row[7]
-        if size >= max_bytes:
-            return
 
 
 def _found(db: sqlite3.Connection, sql: str, namespace: str, execution_id: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from execsvc.errors import DatabaseLocked, ExecsvcError, ExecutionExists, LeaseLost
+from execsvc.errors import DatabaseLocked, ExecsvcError, ExecutionExists, IllegalTransition, LeaseLost
 from execsvc.model import ExecutionState
 from execsvc.store import Created, DeleteExecution, PostgresDatabase, PutWorkflow, Updated
 from execsvc.store.postgres import PostgresStore
@@ -167,6 +167,22 @@ async def test_one_of_two_that_delete_or_restart_at_once_wins(url: str) -> None:
                 [first.submit(delete), second.submit(move(name, ExecutionState.PENDING, restart=True))]
             )
             assert isinstance(gone, ExecsvcError) != isinstance(again, ExecsvcError), (gone, again)
+
+
+async def test_one_of_two_changes_of_state_wins_also_where_neither_logs(url: str) -> None:
+    async with writers(url, 2) as (first, second):
+        for i in range(30):
+            name = f"e{i}"
+            await first.submit(create(name))
+            await first.submit(claim(name))
+            running = {"from_states": (ExecutionState.RUNNING,), "entries": ()}
+            made = await outcomes(
+                [
+                    first.submit(move(name, ExecutionState.PAUSED, **running)),
+                    second.submit(move(name, ExecutionState.STOPPED, **running)),
+                ]
+            )
+            assert {type(done) for done in made} == {Updated, IllegalTransition}
 
 
 async def test_definitions_stay_while_one_server_deletes_their_last_user_and_another_makes_one(url: str) -> None:

@@ -51,6 +51,7 @@ def test_only_failed_and_stopped_executions_are_no_success() -> None:
     ("error", "code", "reason"),
     [
         (errors.DatabaseLocked("x.db", ""), ExitCode.UNAVAILABLE, "DATABASE_LOCKED"),
+        (errors.CertificateUnusable("x.crt", "it is gone"), ExitCode.UNAVAILABLE, "CERTIFICATE_UNUSABLE"),
         (errors.StorageFull(), ExitCode.UNAVAILABLE, "STORAGE_FULL"),
         (errors.TooLarge(path="definition", size=2, limit=1), ExitCode.INVALID, "TOO_LARGE"),
         (Unavailable("gone"), ExitCode.UNAVAILABLE, "UNAVAILABLE"),

@@ -45,8 +45,12 @@ def snapshot(
         status=ExecutionStatus.from_proto(raw),
         nodes={one.node_id: one for one in nodes},
         changed=tuple(one.node_id for one in nodes),
-        tokens=tuple(TokenChunk(node_id=name, attempt=attempt, text=text) for name, attempt, text in tokens),
+        tokens=tuple(
+            TokenChunk.from_proto(v1.TokenChunk(node_id=name, attempt=attempt, text=text))
+            for name, attempt, text in tokens
+        ),
         tokens_dropped=False,
+        raw=v1.WatchExecutionResponse(status=raw),
     )
 
 
@@ -96,11 +100,11 @@ def test_json_lines_hold_the_nodes_that_changed(capsys: pytest.CaptureFixture[st
 def test_answers_keep_their_ends_and_begin_anew_with_each_attempt() -> None:
     answers = Answers()
     for text in ("lost ", "x" * LONGEST_ANSWER):
-        answers.take(TokenChunk(node_id="a", attempt=1, text=text))
-    answers.take(TokenChunk(node_id="b", attempt=1, text="one\ntwo"))
+        answers.take(TokenChunk.from_proto(v1.TokenChunk(node_id="a", attempt=1, text=text)))
+    answers.take(TokenChunk.from_proto(v1.TokenChunk(node_id="b", attempt=1, text="one\ntwo")))
     assert answers.texts() == [("a", "x" * LONGEST_ANSWER), ("b", "one two")]
 
-    answers.take(TokenChunk(node_id="a", attempt=2, text="anew"))
+    answers.take(TokenChunk.from_proto(v1.TokenChunk(node_id="a", attempt=2, text="anew")))
     assert answers.texts() == [("b", "one two"), ("a", "anew")]
 
     answers.keep({"a"})

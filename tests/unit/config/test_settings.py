@@ -21,9 +21,11 @@ from execsvc.config.loading import SettingsInvalid, Source, find_file, load, unk
 from execsvc.config.models import ClientSettings, KeyLimits, ServerSettings, parse_key_limits
 from tools import configuration_reference
 
+#: Settings for which no text of a file is wrong.
+PATHS = {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
 #: Of each setting a value, and one that cannot be used.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
-    "address": ("0.0.0.0:1", "50051"),
+    "address": ("127.0.0.1:1", "50051"),
     "db": ("x.db", "a\0b"),
     "store": ("postgresql://u:secret@db/x", "mysql://db/x"),
     "store_direct": ("postgres://u:secret@db/x", "db"),
@@ -41,9 +43,17 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "http": ("8001", "host:"),
     "cors": ("https://a.example *", "app.example"),
     "max_body": ("2048", "10"),
+    "tls_cert": ("x.crt", "a\0b"),
+    "tls_key": ("x.key", "a\0b"),
+    "tls_client_ca": ("x.crt", "a\0b"),
+    "insecure": ("false", "yes please"),
     "log_level": ("DEBUG", "loud"),
     "log_format": ("plain", "xml"),
     "target": ("unix:/run/x.sock", "nowhere"),
+    "tls": ("False", "1"),
+    "ca": ("x.crt", "a\0b"),
+    "cert": ("x.crt", "a\0b"),
+    "key": ("x.key", "a\0b"),
     "call_timeout": ("2m", "nan"),
     "model": ("openai:x", "gpt"),
 }
@@ -84,17 +94,8 @@ def test_defaults_are_those_of_the_server_itself() -> None:
     mine, its = load(ServerSettings, {}, file=None).settings, app.Settings()
 
     names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit"}
-    own = {
-        "node_types",
-        "executors",
-        "observers",
-        "clock",
-        "new_uid",
-        "database",
-        "postgres",
-        "key_limit",
-        "key_limits",
-    }
+    parts = {"node_types", "executors", "observers", "clock", "new_uid"}
+    own = parts | {"database", "postgres", "key_limit", "key_limits", "certificates"}
     assert {field.name for field in dataclasses.fields(app.Settings)} - own == names, "add it to the table of settings"
     assert {name: getattr(mine, name) for name in names} == {name: getattr(its, name) for name in names}
     assert (mine.db, mine.key_limit) == (its.database, KeyLimits())
@@ -117,7 +118,7 @@ def test_a_flag_counts_over_a_variable_and_a_variable_over_the_file(name: str, m
     assert getattr(second.settings, name) == getattr(third.settings, name) != getattr(first.settings, name)
 
 
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"plugin", "db"}))
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"plugin"} - PATHS))
 def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, bad = EXAMPLES[name]
     file = written(f'\n\n{name} = "{bad}"\n')

@@ -235,7 +235,12 @@ def test_a_log_entry_field_by_field() -> None:
 def test_a_snapshot_has_the_status_and_the_nodes_that_changed() -> None:
     nodes = {"a": NodeRun.from_proto(RAW_NODE), "b": NodeRun.from_proto(v1.NodeRun(node_id="b"))}
     snapshot = Snapshot(
-        status=ExecutionStatus.from_proto(RAW_STATUS), nodes=nodes, changed=("a",), tokens=(), tokens_dropped=True
+        status=ExecutionStatus.from_proto(RAW_STATUS),
+        nodes=nodes,
+        changed=("a",),
+        tokens=(),
+        tokens_dropped=True,
+        raw=v1.WatchExecutionResponse(),
     )
 
     assert snapshot_document(snapshot) == STATUS | {"nodes": [NODE], "tokens_dropped": True}
@@ -243,12 +248,15 @@ def test_a_snapshot_has_the_status_and_the_nodes_that_changed() -> None:
 
 
 def test_a_token_field_by_field() -> None:
-    assert token_document(TokenChunk(node_id="a", attempt=1, text="Hi")) == {"node_id": "a", "attempt": 1, "text": "Hi"}
+    chunk = TokenChunk.from_proto(v1.TokenChunk(node_id="a", attempt=1, text="Hi"))
+
+    assert token_document(chunk) == {"node_id": "a", "attempt": 1, "text": "Hi"}
 
 
 def test_a_node_type_field_by_field() -> None:
-    node_type = NodeType(name="llm", description="Calls a model", config_schema={"type": "object"}, effect=True)
-    document = node_type_document(node_type)
+    raw = v1.NodeType(name="llm", description="Calls a model", effect=True)
+    raw.config_schema.update({"type": "object"})
+    document = node_type_document(NodeType.from_proto(raw))
 
     assert document == {
         "name": "llm",

@@ -12,6 +12,7 @@ import pytest
 
 from execsvc.store import SqliteStore
 from tests.support.changes import NAMESPACE
+from tests.support.stored_logs import entries_of
 
 
 def write_and_be_killed(path: Path, lines: int) -> list[str]:
@@ -43,7 +44,7 @@ async def test_what_was_acknowledged_survives_one_kill_upon_another(path: Path, 
         page = await store.log_page(NAMESPACE, execution_id, after=0, limit=1000)
         last = record.status.last_sequence
         assert last >= logged.get(execution_id, 1)
-        assert [entry.sequence for entry in page.entries] == list(range(1, last + 1))
+        assert [entry.sequence for entry in entries_of(page)] == list(range(1, last + 1))
         # All of a change or nothing of it: two entries for each node, after those of the creation and the claim.
         assert last == 2 * len(record.nodes) + (2 if record.status.epoch else 1)
     await store.close()

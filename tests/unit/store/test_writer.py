@@ -21,6 +21,7 @@ from execsvc.model import NodeRun, NodeState
 from execsvc.store import Created, SqliteStore, Updated
 from execsvc.store.sqlite import writer
 from tests.support.changes import NAMESPACE, claim, create, entries, update
+from tests.support.stored_logs import entries_of
 
 Hold = Callable[[], AbstractContextManager[None]]
 
@@ -116,8 +117,8 @@ async def test_change_the_database_refuses_does_not_fail_its_neighbours(
         assert ("poisoned" in str(outcome)) is (i == poison)
     good = [i for i in range(20) if i not in (3, poison)]
     page = await store.log_page(NAMESPACE, "e1", after=2, limit=100)
-    assert [entry.message for entry in page.entries] == [f"entry {i}" for i in good]
-    assert [entry.sequence for entry in page.entries] == list(range(3, 3 + len(good)))
+    assert [entry.message for entry in entries_of(page)] == [f"entry {i}" for i in good]
+    assert [entry.sequence for entry in entries_of(page)] == list(range(3, 3 + len(good)))
 
 
 async def test_full_disk_is_told_and_the_store_goes_on_once_there_is_space(
@@ -198,7 +199,7 @@ async def test_lock_held_by_another_process_is_told_and_the_store_goes_on_once_i
         assert "locked" in refused[0].message
         # Reads do not wait for writers.
         assert (await store.status(NAMESPACE, "e1")).epoch == 0
-        assert len((await store.log_page(NAMESPACE, "e1", after=0, limit=9)).entries) == 1
+        assert len(entries_of(await store.log_page(NAMESPACE, "e1", after=0, limit=9))) == 1
         process.communicate()
     assert (await store.update(claim())).status.epoch == 1
     assert (await store.create(create("e2"))).created

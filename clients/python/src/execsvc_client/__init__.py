@@ -36,15 +36,18 @@ from execsvc_client._models import (
     RetryPolicy,
     ServerInfo,
     TokenUsage,
+    Validation,
     Workflow,
 )
 from execsvc_client._snapshots import Snapshot, TokenChunk
 from execsvc_client._status_details import Resource, Violation
 from execsvc_client._sync_client import ExecutionClient
+from execsvc_client._tls import TLS
 from execsvc_client._values import Problem
 from execsvc_client._watches import AsyncWatchStream, WatchStream
 
 __all__ = [
+    "TLS",
     "Aborted",
     "AlreadyExists",
     "AsyncExecutionClient",
@@ -84,6 +87,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
+    "Validation",
     "Violation",
     "WatchStream",
     "Workflow",

@@ -147,6 +147,7 @@ class AsyncExecutionClient(AsyncWorkflows):
         min_level: LogLevel | str | None = None,
         node_id: str = "",
         follow: bool = False,
+        uid: str = "",
     ) -> AsyncLogStream:
         """Return the log of an execution as an async iterator that survives broken connections.
 
@@ -165,9 +166,11 @@ class AsyncExecutionClient(AsyncWorkflows):
             min_level: leave out entries below this level, for example ``"WARNING"``.
             node_id: only entries of this node.
             follow: go on until the execution has ended; otherwise until the last entry there is.
+            uid: the stream's own ``uid``, or ``Execution.uid``, kept with ``after_sequence``: no other execution does
+                that took the id after a delete. Empty: whichever has it.
 
         Raises:
-            NotFound: there is no such execution.
+            NotFound: there is no such execution, or it is not the one with this ``uid``.
             OutOfRange: ``after_sequence`` lies outside the log.
             Unavailable: the server was away for longer than ``reconnect_timeout``.
         """
@@ -178,6 +181,7 @@ class AsyncExecutionClient(AsyncWorkflows):
             min_level=min_level,
             node_id=node_id,
             follow=follow,
+            uid=uid,
         )
         return self._log(request, None)
 

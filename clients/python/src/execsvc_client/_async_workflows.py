@@ -8,15 +8,14 @@ from functools import partial
 from execsvc_client import _workflow_calls
 from execsvc_client._async_caller import AsyncCaller
 from execsvc_client._definition import DefinitionLike
-from execsvc_client._models import NodeType, ServerInfo, Workflow
-from execsvc_client._values import Problem
+from execsvc_client._models import NodeType, ServerInfo, Validation, Workflow
 
 
 class AsyncWorkflows(AsyncCaller):
     """Calls that are about no execution."""
 
-    async def validate(self, definition: DefinitionLike) -> list[Problem]:
-        """Return every problem of a definition, each with its path; an empty list means that Execute would take it.
+    async def validate(self, definition: DefinitionLike) -> Validation:
+        """Check a definition; the answer has every problem, each with its path, and is ``valid`` if there is none.
 
         Raises:
             DefinitionError: the definition cannot even be sent.

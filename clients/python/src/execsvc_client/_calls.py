@@ -192,6 +192,7 @@ def stream_logs(
     min_level: LogLevel | str | None,
     node_id: str,
     follow: bool,
+    uid: str = "",
 ) -> v1.StreamLogsRequest:
     """Return the request that the first connection of a log stream sends."""
     fields = {
@@ -201,6 +202,7 @@ def stream_logs(
         "min_level": min_level,
         "node_id": node_id,
         "follow": follow,
+        "uid": uid,
     }
     return filled(v1.StreamLogsRequest(), fields)
 

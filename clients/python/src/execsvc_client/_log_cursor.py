@@ -23,7 +23,8 @@ class LogCursor:
         self._placed = request.tail == 0
         self._waiting: deque[v1.LogEntry] = deque()
         self._upto = request.after_sequence
-        self._uid = request.uid
+        #: Of the execution whose log it is, once the server has named it.
+        self.uid: str = request.uid
         self._final: v1.ExecutionStatus | None = None
         self._complete = False
         self.last_sequence: int = request.after_sequence
@@ -43,7 +44,7 @@ class LogCursor:
             request.tail = 0
             request.after_sequence = self.last_sequence
         # An execution that takes the id meanwhile has a log of its own, in which this place means nothing.
-        request.uid = self._uid
+        request.uid = self.uid
         return request
 
     def call_timeout(self) -> float | None:
@@ -59,7 +60,7 @@ class LogCursor:
                 self._upto = entry.sequence
         self._upto = max(self._upto, response.last_sequence)
         self._placed = True
-        self._uid = response.uid
+        self.uid = response.uid
         if response.HasField("final_status"):
             self._final = response.final_status
             self._complete = True

@@ -18,6 +18,11 @@ class _Place:
         return self._log.last_sequence
 
     @property
+    def uid(self) -> str:
+        """Uid of the execution, to be kept with ``last_sequence``; empty before the server's first answer."""
+        return self._log.uid
+
+    @property
     def final_status(self) -> ExecutionStatus | None:
         """Where the execution stands, once it has ended and every entry was handed out; None before."""
         return self._log.final_status

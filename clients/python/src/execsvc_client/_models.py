@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from execsvc_client import v1
-from execsvc_client._values import plain_duration, plain_struct, plain_time, plain_value
+from execsvc_client._values import Problem, plain_duration, plain_struct, plain_time, plain_value
 
 
 class ExecutionState(StrEnum):
@@ -319,6 +319,31 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What the server found out about a definition."""
+
+    #: Whether Execute would take it: there are no problems.
+    valid: bool
+    #: All of them, each with its path.
+    problems: tuple[Problem, ...]
+    #: Content hash of the definition, lower-case hex; empty if it is not valid.
+    definition_digest: str
+    raw: v1.ValidateWorkflowResponse = field(repr=False, compare=False)
+
+    @classmethod
+    def from_proto(cls, raw: v1.ValidateWorkflowResponse) -> Validation:
+        """Return what a message says."""
+        return cls(
+            valid=raw.valid,
+            problems=tuple(
+                Problem(path=problem.path, reason=problem.reason, message=problem.message) for problem in raw.problems
+            ),
+            definition_digest=raw.definition_digest,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeType:
     """A kind of node that the server runs."""
 
@@ -328,6 +353,18 @@ class NodeType:
     config_schema: Mapping[str, Any]
     #: Whether it acts on the world outside.
     effect: bool
+    raw: v1.NodeType = field(repr=False, compare=False)
+
+    @classmethod
+    def from_proto(cls, raw: v1.NodeType) -> NodeType:
+        """Return what a message says."""
+        return cls(
+            name=raw.name,
+            description=raw.description,
+            config_schema=plain_struct(raw.config_schema),
+            effect=raw.effect,
+            raw=raw,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

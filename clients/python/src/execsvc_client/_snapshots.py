@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from execsvc_client import v1
 from execsvc_client._models import ExecutionState, ExecutionStatus, NodeRun
 
 
@@ -18,6 +19,12 @@ class TokenChunk:
     attempt: int
     #: To be appended.
     text: str
+    raw: v1.TokenChunk = field(repr=False, compare=False)
+
+    @classmethod
+    def from_proto(cls, raw: v1.TokenChunk) -> TokenChunk:
+        """Return what a message says."""
+        return cls(node_id=raw.node_id, attempt=raw.attempt, text=raw.text, raw=raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,8 @@ class Snapshot:
     tokens: tuple[TokenChunk, ...]
     #: Whether pieces are missing: they came faster than they were read, or the connection was broken meanwhile.
     tokens_dropped: bool
+    #: The message that completed it; its ``nodes`` are only those that the server sent last.
+    raw: v1.WatchExecutionResponse = field(repr=False, compare=False)
 
     @property
     def state(self) -> ExecutionState:

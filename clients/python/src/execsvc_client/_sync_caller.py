@@ -14,6 +14,7 @@ from execsvc_client._calls import Call, Page
 from execsvc_client._channel import DEFAULT_TARGET, Settings, Token, make_stubs
 from execsvc_client._errors import Cancelled, from_rpc_error
 from execsvc_client._retry import Reconnect, Retry
+from execsvc_client._tls import TLS
 
 _T = TypeVar("_T")
 
@@ -25,6 +26,7 @@ class Caller:
         self,
         target: str = DEFAULT_TARGET,
         *,
+        tls: TLS | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         token: Token | None = None,
         call_timeout: float = 30.0,
@@ -35,13 +37,22 @@ class Caller:
 
         Args:
             target: host and port, or any other gRPC target such as ``unix:/run/execsvc.sock``.
-            credentials: for TLS, from ``grpc.ssl_channel_credentials``; None connects without.
+            tls: connect over TLS: ``TLS()`` for a server with a certificate of a public authority. None: without.
+            credentials: of gRPC, instead of ``tls``, where that does not say enough.
             token: sent as ``authorization: Bearer …``, or a function that returns it. Use it with TLS only.
             call_timeout: seconds that one call may take, repeats included. Streams and ``wait`` have none.
             reconnect_timeout: seconds that ``logs``, ``watch`` and ``wait`` go on trying to reach the server without
                 hearing from it; None: for ever.
             options: gRPC channel arguments that replace the defaults of this client.
+
+        Raises:
+            OSError: a file that ``tls`` names cannot be read.
+            ValueError: ``tls`` does not fit together, or ``credentials`` is given as well.
         """
+        if tls is not None:
+            if credentials is not None:
+                raise ValueError("tls and credentials say the same; give one of them")
+            credentials, options = tls.credentials(), [*tls.options().items(), *options]
         self._settings = Settings(
             target=target,
             credentials=credentials,

@@ -7,16 +7,15 @@ from functools import partial
 
 from execsvc_client import _workflow_calls
 from execsvc_client._definition import DefinitionLike
-from execsvc_client._models import NodeType, ServerInfo, Workflow
+from execsvc_client._models import NodeType, ServerInfo, Validation, Workflow
 from execsvc_client._sync_caller import Caller
-from execsvc_client._values import Problem
 
 
 class Workflows(Caller):
     """Calls that are about no execution."""
 
-    def validate(self, definition: DefinitionLike) -> list[Problem]:
-        """Return every problem of a definition, each with its path; an empty list means that Execute would take it.
+    def validate(self, definition: DefinitionLike) -> Validation:
+        """Check a definition; the answer has every problem, each with its path, and is ``valid`` if there is none.
 
         Raises:
             DefinitionError: the definition cannot even be sent.

@@ -73,11 +73,10 @@ class WatchCursor:
             status=status,
             nodes=self._nodes,
             changed=changed,
-            tokens=tuple(
-                TokenChunk(node_id=chunk.node_id, attempt=chunk.attempt, text=chunk.text) for chunk in response.tokens
-            ),
+            tokens=tuple(map(TokenChunk.from_proto, response.tokens)),
             # What was said while nobody listened is not repeated.
             tokens_dropped=response.tokens_dropped or (again and self._request.include_tokens),
+            raw=response,
         )
 
     def next_item(self) -> Snapshot | None:

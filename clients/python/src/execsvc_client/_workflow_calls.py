@@ -5,19 +5,17 @@ from __future__ import annotations
 from execsvc_client import v1
 from execsvc_client._calls import Call, Page, filled
 from execsvc_client._definition import DefinitionLike, to_definition
-from execsvc_client._models import NodeType, ServerInfo, Workflow
-from execsvc_client._values import Problem, plain_struct, plain_time
+from execsvc_client._models import NodeType, ServerInfo, Validation, Workflow
+from execsvc_client._values import plain_time
 
 
-def validate(definition: DefinitionLike) -> Call[list[Problem]]:
+def validate(definition: DefinitionLike) -> Call[Validation]:
     """Return the call that checks a definition."""
     return Call(
         service="WorkflowService",
         method="ValidateWorkflow",
         request=v1.ValidateWorkflowRequest(definition=to_definition(definition)),
-        answer=lambda response: [
-            Problem(path=problem.path, reason=problem.reason, message=problem.message) for problem in response.problems
-        ],
+        answer=Validation.from_proto,
     )
 
 
@@ -62,15 +60,7 @@ def node_types() -> Call[list[NodeType]]:
         service="WorkflowService",
         method="ListNodeTypes",
         request=v1.ListNodeTypesRequest(),
-        answer=lambda response: [
-            NodeType(
-                name=kind.name,
-                description=kind.description,
-                config_schema=plain_struct(kind.config_schema),
-                effect=kind.effect,
-            )
-            for kind in response.node_types
-        ],
+        answer=lambda response: list(map(NodeType.from_proto, response.node_types)),
     )
 
 

@@ -1,0 +1,182 @@
+"""Log entries as bytes of the wire: what protobuf's own objects would serialize to, in a quarter of their time.
+
+The field numbers and wire types are those of ``execsvc.v1.LogEntry``, ``google.protobuf.Timestamp`` and ``Struct``; a
+test holds the bytes against protobuf's own for any entry.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from execsvc.model import LogColumns, LogLevel
+from execsvc_client import v1
+
+_MICROS: Final = 1_000_000
+#: Texts of metadata up to this length are remembered: most entries of a log say one of few things.
+_SHORT: Final = 256
+_REMEMBERED: Final = 4096
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+#: Numbers of up to fourteen bits, and fourteen bits that more follow.
+_SMALL: Final = tuple(_varint(number) for number in range(1 << 14))
+_LOW: Final = tuple(bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14))
+_LOW_BITS: Final = (1 << 14) - 1
+
+
+def _number(number: int) -> bytes:
+    low = b""
+    while number > _LOW_BITS:
+        low += _LOW[number & _LOW_BITS]
+        number >>= 14
+    return low + _SMALL[number]
+
+
+def _tag(message: Any, field: str, wire_type: int) -> bytes:
+    number: int = message.DESCRIPTOR.fields_by_name[field].number
+    return _varint(number << 3 | wire_type)
+
+
+_VARINT, _DOUBLE, _LENGTH = 0, 1, 2
+
+_ENTRY: Final = _tag(v1.StreamLogsResponse, "entries", _LENGTH)
+_SEQUENCE: Final = _tag(v1.LogEntry, "sequence", _VARINT)
+_TIME: Final = _tag(v1.LogEntry, "time", _LENGTH)
+_LEVEL: Final = _tag(v1.LogEntry, "level", _VARINT)
+_NODE_ID: Final = _tag(v1.LogEntry, "node_id", _LENGTH)
+_ATTEMPT: Final = _tag(v1.LogEntry, "attempt", _VARINT)
+_MESSAGE: Final = _tag(v1.LogEntry, "message", _LENGTH)
+_METADATA: Final = _tag(v1.LogEntry, "metadata", _LENGTH)
+_LEVELS: Final = {level.rank: _LEVEL + _varint(v1.LogLevel.Value(f"LOG_LEVEL_{level.name}")) for level in LogLevel}
+
+
+def encoded_entries(columns: LogColumns) -> bytes:
+    """Encode entries as the field ``entries`` of StreamLogsResponse, or of ListLogsResponse, which has its number.
+
+    Protobuf merges concatenated messages, so this and the bytes of a response without entries are a whole response.
+    """
+    parts: list[bytes] = []
+    append, join = parts.append, b"".join
+    second = -1
+    times: list[bytes] = []
+    for sequence, time, level, node_id, attempt, message, metadata in zip(
+        columns.sequences,
+        columns.times,
+        columns.levels,
+        columns.node_ids,
+        columns.attempts,
+        columns.messages,
+        columns.metadata,
+        strict=True,
+    ):
+        seconds, micros = divmod(time, _MICROS)
+        if seconds != second:
+            # Entries come in order, so most share their second with the one before.
+            second, times = seconds, _times(seconds)
+        nanos = _number(micros * 1000) if micros else b""
+        text = message.encode()
+        entry = join(
+            (
+                _SEQUENCE,
+                _number(sequence),
+                times[len(nanos)],
+                nanos,
+                _place(level, node_id, attempt),
+                _text(_MESSAGE, text) if text else b"",
+                _facts(metadata),
+            )
+        )
+        append(_ENTRY)
+        append(_number(len(entry)))
+        append(entry)
+    return join(parts)
+
+
+def _times(seconds: int) -> list[bytes]:
+    """The time of an entry up to its nanoseconds, by how many bytes those will take."""
+    whole = b"\x08" + _number(seconds) if seconds else b""
+    return [
+        _TIME + _number(len(whole) + (1 + size if size else 0)) + whole + (b"\x10" if size else b"")
+        for size in range(6)
+    ]
+
+
+@lru_cache(_REMEMBERED)
+def _place(level: int, node_id: str, attempt: int) -> bytes:
+    """Level, node and attempt."""
+    return b"".join(
+        (
+            _LEVELS[level],
+            _text(_NODE_ID, node_id.encode()) if node_id else b"",
+            _ATTEMPT + _number(attempt) if attempt else b"",
+        )
+    )
+
+
+def _text(tag: bytes, data: bytes) -> bytes:
+    return tag + _number(len(data)) + data
+
+
+def _facts(metadata: Mapping[str, Any] | str) -> bytes:
+    if not isinstance(metadata, str):
+        return _metadata(metadata)
+    return _remembered(metadata) if len(metadata) <= _SHORT else _metadata(orjson.loads(metadata))
+
+
+@lru_cache(_REMEMBERED)
+def _remembered(text: str) -> bytes:
+    return _metadata(orjson.loads(text))
+
+
+def _metadata(metadata: Mapping[str, Any]) -> bytes:
+    return _text(_METADATA, _struct(metadata)) if metadata else b""
+
+
+def _struct(fields: Mapping[str, Any]) -> bytes:
+    """A ``google.protobuf.Struct``: a map is entries of key 1 and value 2."""
+    out = []
+    for key, value in fields.items():
+        field = _key(key) + _text(b"\x12", _value(value))
+        out.append(b"\x0a" + _number(len(field)) + field)
+    return b"".join(out)
+
+
+@lru_cache(_REMEMBERED)
+def _short_key(key: str) -> bytes:
+    return _text(b"\x0a", key.encode())
+
+
+def _key(key: str) -> bytes:
+    return _short_key(key) if len(key) <= _SHORT else _text(b"\x0a", key.encode())
+
+
+def _value(value: Any) -> bytes:
+    """A ``google.protobuf.Value``; numbers are doubles."""
+    if isinstance(value, str):
+        return _text(b"\x1a", value.encode())
+    if isinstance(value, bool):
+        return b"\x20\x01" if value else b"\x20\x00"
+    if isinstance(value, int | float):
+        return b"\x11" + _double(value)
+    if value is None:
+        return b"\x08\x00"
+    if isinstance(value, Mapping):
+        return _text(b"\x2a", _struct(value))
+    values = b"".join([_text(b"\x0a", _value(item)) for item in value])
+    return _text(b"\x32", values)
+
+
+_double: Final = struct.Struct("<d").pack

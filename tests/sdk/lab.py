@@ -1,0 +1,196 @@
+"""Serve scenarios, and servers to try them on, over HTTP on this machine: ``python -m tests.sdk.lab``.
+
+It prints its base URL and serves until SIGTERM or Ctrl-C. ``clients/scenarios/README.md`` says what it answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from tests.sdk.scenarios import ScenarioError, load
+from tests.sdk.servers import LabError, LabServer
+
+
+class Lab:
+    """Serves from when it is made until it is closed; then every server it has started is gone."""
+
+    def __init__(self, *, only: frozenset[str] = frozenset()) -> None:
+        self._only = only
+        self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
+        self._servers: dict[str, LabServer] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        try:
+            self._shared = self._start({"key_limit": 1})
+            lab = self
+
+            class Handler(_Handler):
+                def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+                    return lab.answer(method, path, body)
+
+            self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        except BaseException:
+            self._remove_all()
+            raise
+        self._thread = threading.Thread(target=self._http.serve_forever, name="lab")
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def target(self) -> str:
+        """Where the server that all scenarios share listens."""
+        return self._servers[self._shared].target
+
+    def names(self) -> list[str]:
+        """The scenarios it serves."""
+        return [one["name"] for one in self._scenarios()["scenarios"]]
+
+    def _scenarios(self) -> dict[str, Any]:
+        # Read anew each time: whoever works on a scenario need not start the lab again.
+        found = load()
+        names = {one["name"] for one in found.scenarios}
+        if unknown := self._only - names:
+            raise LabError(f"there is no scenario {', '.join(sorted(unknown))}")
+        scenarios = [one for one in found.scenarios if not self._only or one["name"] in self._only]
+        return {"target": self.target, "definitions": found.definitions, "scenarios": scenarios}
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """Answer one request."""
+        match method, path.strip("/").split("/"):
+            case "GET", ["scenarios"]:
+                return self._scenarios()
+            case "POST", ["servers"]:
+                name = self._start(body)
+                return {"id": name, "target": self._servers[name].target}
+            case "POST", ["servers", name, action]:
+                return self._act(name, action, body)
+            case _:
+                raise LabError(f"there is no {method} {path}")
+
+    def _act(self, name: str, action: str, body: dict[str, Any]) -> Any:
+        server = self._servers.get(name)
+        if server is None:
+            raise LabError(f"there is no server {name!r}")
+        if action == "streams":
+            return {"streams": server.streams(int(body.get("until", 0)))}
+        if action == "remove":
+            server.kill()
+            del self._servers[name]
+            return {}
+        actions: dict[str, Callable[[], None]] = {
+            "kill": server.kill,
+            "start": server.start,
+            "stop": server.stop,
+            "drain": server.drain,
+            "freeze": server.freeze,
+            "thaw": server.thaw,
+        }
+        if action not in actions:
+            raise LabError(f"there is no action {action!r}; there are {', '.join(actions)}, remove and streams")
+        actions[action]()
+        return {"id": name, "target": server.target}
+
+    def _start(self, options: dict[str, Any]) -> str:
+        with self._lock:
+            self._count += 1
+            name = f"s{self._count}"
+        self._servers[name] = LabServer(self._folder / name, options)
+        return name
+
+    def close(self) -> None:
+        """Stop serving, and end every server."""
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+        self._remove_all()
+
+    def _remove_all(self) -> None:
+        for server in list(self._servers.values()):
+            server.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP for the lab: JSON in, JSON out; status 400 with ``{"error": …}`` for what it cannot do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """Answer one request."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self._serve({})
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            body = json.loads(content or b"{}")
+        except ValueError as error:
+            self._send(400, {"error": f"the body is no JSON: {error}"})
+        else:
+            self._serve(body)
+
+    def _serve(self, body: dict[str, Any]) -> None:
+        try:
+            answer = self.answer(self.command, self.path, body)
+        except (LabError, ScenarioError) as error:
+            self._send(400, {"error": str(error)})
+        except Exception as error:
+            self._send(500, {"error": f"{type(error).__name__}: {error}"})
+            raise
+        else:
+            self._send(200, answer)
+
+    def _send(self, status: int, answer: Any) -> None:
+        content = json.dumps(answer).encode()
+        with contextlib.suppress(ConnectionError):
+            self._write(status, content)
+
+    def _write(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: stdout is for the address, and runners report what went wrong."""
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    with Lab(only=frozenset(sys.argv[1:])) as lab:
+        print(lab.url, flush=True)
+        ended.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The client of each language does what the scenarios say, and is a package that strangers can use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.lab import Lab
+from tests.sdk.outcomes import run
+from tools.client_code import outputs
+from tools.languages import LANGUAGES, ROOT, Language, environment, missing_is_failure
+
+#: Packages are built from nothing here.
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(params=LANGUAGES, ids=lambda language: language.name)
+def language(request: pytest.FixtureRequest) -> Language:
+    """Each language; skipped where its toolchain is missing, but in CI."""
+    found: Language = request.param
+    if not found.folder.is_dir():
+        pytest.skip(f"there is no clients/{found.name}")
+    if lacks := found.lacks():
+        (pytest.fail if missing_is_failure() else pytest.skip)(f"{found.name}: {lacks}")
+    return found
+
+
+def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> None:
+    outcome = run(language, lab.url, lab.names())
+
+    assert outcome.skipped == ""
+    assert (outcome.failures, outcome.broken) == ([], "")
+
+
+def test_a_package_is_built_and_used_from_outside_and_its_quick_start_runs(language: Language, lab: Lab) -> None:
+    script(language, "check", EXECSVC_TARGET=lab.target)
+
+
+#: What a field `note_of_tests` is called in generated code.
+ACCESSORS = {"python": "note_of_tests", "typescript": "noteOfTests", "go": "NoteOfTests", "java": "getNoteOfTests"}
+
+
+@pytest.fixture
+def newer(language: Language, tmp_path: Path) -> Path:
+    """Code generated from protos that have a field more in ExecutionStatus and in a node; below it as in the tree."""
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "protos", source / "protos")
+    shutil.copytree(ROOT / "third_party", source / "third_party") if (ROOT / "third_party").exists() else None
+    shutil.copy(ROOT / "buf.yaml", source)
+    for name, message in (("execution", "ExecutionStatus"), ("workflow", "Node")):
+        path = source / "protos" / "execsvc" / "v1" / f"{name}.proto"
+        begin = f"message {message} {{\n"
+        text = path.read_text(encoding="utf-8")
+        assert begin in text
+        path.write_text(text.replace(begin, f"{begin}  string note_of_tests = 900;\n"), encoding="utf-8")
+    script(language, "generate", source, "--path", source / "protos" / "execsvc", "--output", tmp_path / "made")
+    return tmp_path / "made"
+
+
+def test_a_new_field_needs_nothing_but_generating(language: Language, newer: Path) -> None:
+    files = [path for folder in outputs(language) for path in (newer / folder).rglob("*") if path.is_file()]
+
+    assert any(ACCESSORS[language.name] in path.read_text(encoding="utf-8") for path in files)
+
+
+@pytest.mark.parametrize("language", [LANGUAGES[0]], ids=["python"], indirect=True)
+def test_a_new_field_is_sent_and_read_with_the_layer_as_it_is(language: Language, newer: Path, tmp_path: Path) -> None:
+    package = Path("clients/python/src/execsvc_client")
+    shutil.copytree(ROOT / package, tmp_path / "execsvc_client", ignore=shutil.ignore_patterns("_gen"))
+    shutil.copytree(newer / package / "_gen", tmp_path / "execsvc_client" / "_gen")
+    code = """
+from execsvc_client import ExecutionStatus, to_definition, v1
+
+status = v1.ExecutionStatus(execution_id="e", note_of_tests="read")
+node = to_definition({"nodes": [{"id": "a", "type": "output", "note_of_tests": "sent"}]}).nodes[0]
+print(ExecutionStatus.from_proto(v1.ExecutionStatus.FromString(status.SerializeToString())).raw.note_of_tests,
+      node.note_of_tests)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.split() == ["read", "sent"], done.stderr
+
+
+def script(language: Language, name: str, *arguments: str | Path, **env: str) -> str:
+    """Run a script of a language to its end; what it printed."""
+    process = subprocess.Popen(
+        [language.script(name), *map(str, arguments)],
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=1500)
+    except BaseException:
+        # With all that it has started.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    assert process.returncode == 0, said[-10_000:]
+    return said
