@@ -67,6 +67,10 @@ class Subscriber:
         self._token_bytes += cost
         self._tokens.append(token)
 
+    def miss_tokens(self) -> None:
+        """Take note that pieces of answers may have been left out, if it wants any."""
+        self.tokens_dropped = self.tokens_dropped or self._wants_tokens
+
     def take_nodes(self) -> Sequence[NodeRun]:
         """Answer the rows that changed since the last call."""
         taken, self.nodes = self.nodes, {}

@@ -179,6 +179,9 @@ class Elsewhere:
         if not self._is_news(key, status):
             return
         watch = self._changes.watch(*key)
+        for subscriber in () if watch is None or self._engine.is_live(status.uid) else watch.subscribers:
+            # Pieces of answers stay on the server whose models say them.
+            subscriber.miss_tokens()
         if watch is None or not watch.wants_nodes:
             self._changes.publish(Commit(namespace=key[0], status=status))
             return

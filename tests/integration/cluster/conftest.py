@@ -58,10 +58,15 @@ def replicas(settings: Settings, url: str, sql: Sql) -> Replicas:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signs of life come often, and those who give none are given up soon."""
+def beating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs of life come often."""
     monkeypatch.setattr(session, "HEARTBEAT", 0.05)
-    monkeypatch.setattr(jobs, "GONE", 0.5)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, beating: None) -> None:
+    """And those who give none are given up soon."""
+    monkeypatch.setattr(jobs, "GONE", 0.7)
 
 
 @pytest.fixture

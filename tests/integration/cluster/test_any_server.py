@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -10,7 +11,7 @@ from execsvc_client import AsyncExecutionClient, FailedPrecondition, NotFound
 from tests.integration.cluster.conftest import Replicas
 from tests.support.logs import story
 from tests.support.nodes import Gates
-from tests.support.workflows import ECHO, chain, gate, output, workflow
+from tests.support.workflows import ECHO, chain, gate, node, output, workflow
 
 pytestmark = pytest.mark.usefixtures("silent")
 
@@ -146,3 +147,33 @@ async def test_who_follows_an_execution_that_is_deleted_elsewhere_is_told(replic
             # Either it saw the end first, or that there is no such execution.
             await asyncio.wait([follower])
         assert follower.exception() is None or isinstance(follower.exception(), NotFound)
+
+
+async def test_pieces_of_answers_stay_on_their_server_and_a_watcher_elsewhere_is_told_so(
+    replicas: Replicas, gates: Gates
+) -> None:
+    definition = workflow(
+        "g > say > out", g=gate("g"), say=node("llm", model="echo:", prompt="one two three"), out=output("nodes.say")
+    )
+    async with AsyncExitStack() as servers:
+        a = await servers.enter_async_context(replicas())
+        await a.execute(definition, execution_id="e")
+        await gates.entered("g")
+        b = await servers.enter_async_context(replicas())
+
+        async def watched(client: AsyncExecutionClient) -> tuple[str, bool]:
+            said, dropped = "", False
+            async with asyncio.timeout(20), client.watch("e", include_tokens=True) as snapshots:
+                async for snapshot in snapshots:
+                    watching[client].set()
+                    said += "".join(chunk.text for chunk in snapshot.tokens)
+                    dropped = dropped or snapshot.tokens_dropped
+            return said, dropped
+
+        watching = {a: asyncio.Event(), b: asyncio.Event()}
+        there, elsewhere = asyncio.create_task(watched(a)), asyncio.create_task(watched(b))
+        for event in watching.values():
+            await event.wait()
+        gates.open("g")
+        assert await there == ("one two three", False)
+        assert await elsewhere == ("", True)

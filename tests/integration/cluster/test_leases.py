@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from execsvc.store import PostgresDatabase
 from execsvc.store.postgres import jobs as jobs_module
 from execsvc.store.postgres import session
 from execsvc.store.postgres.jobs import Jobs
@@ -107,7 +108,7 @@ async def test_the_write_of_a_runner_that_lost_its_lease_is_refused_though_nobod
             muted.numbers.clear()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_a_server_that_was_given_up_goes_on_with_what_nobody_has_taken(
     replicas: Replicas, gates: Gates, sql: Sql, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,7 +197,7 @@ async def test_executions_without_a_job_as_after_a_copy_get_one_and_run(
         assert (await a.wait("e")).state == "COMPLETED"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_jobs_that_a_fetch_took_and_whose_answer_was_lost_are_not_kept(
     replicas: Replicas, gates: Gates, sql: Sql
 ) -> None:
@@ -210,7 +211,7 @@ async def test_jobs_that_a_fetch_took_and_whose_answer_was_lost_are_not_kept(
         assert (await a.wait("e")).state == "COMPLETED"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_forced_drops_of_the_listener_lose_and_repeat_nothing(
     replicas: Replicas, gates: Gates, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,7 +236,7 @@ async def test_forced_drops_of_the_listener_lose_and_repeat_nothing(
         assert len(seen) == len(await story(a, "e"))
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_what_no_notification_told_of_is_seen_with_the_next_sign_of_life(
     replicas: Replicas, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,3 +269,24 @@ def test_the_schema_of_procrastinate_is_the_one_that_the_step_was_released_with(
 def test_rescue_takes_no_more_than_ten_seconds() -> None:
     # A sign of life just before the end, then a look just before it is due.
     assert jobs_module.GONE + 2 * session.HEARTBEAT < 10
+
+
+async def test_the_listener_goes_past_a_proxy_and_everything_else_through_it(
+    replicas: Replicas, gates: Gates, sql: Sql, url: str
+) -> None:
+    # A proxy that pools transactions would take the session away that notifications come over.
+    direct = url + "?application_name=direct"
+    proxied = url + "?application_name=proxied"
+    async with replicas(postgres=PostgresDatabase(url=proxied, direct_url=direct, connections=4)) as a:
+        await a.execute(chain("g"), execution_id="e")
+        await gates.entered("g")
+        found = await sql(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks "
+            "WHERE locktype = 'advisory' AND mode = 'ShareLock')"
+        )
+        assert found == [("direct",)]
+        count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        assert await sql(count, "direct") == [(1,)]
+        assert (await sql(count, "proxied"))[0][0] >= 2
+        gates.open("g")
+        assert (await a.wait("e")).state == "COMPLETED"

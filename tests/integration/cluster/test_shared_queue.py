@@ -70,7 +70,7 @@ async def test_a_key_has_one_limit_on_all_servers_and_its_successor_starts_witho
         assert (await a.wait("second")).state == "COMPLETED"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_of_many_with_one_key_never_more_than_its_limit_run_at_once(replicas: Replicas, gates: Gates) -> None:
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(replicas(key_limit=2, max_concurrent=3)) for _ in range(3)]
@@ -91,7 +91,7 @@ async def test_of_many_with_one_key_never_more_than_its_limit_run_at_once(replic
         assert gates.entries["g"] == len(names)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("beating")
 async def test_a_queue_that_is_full_is_full_for_every_server(replicas: Replicas, gates: Gates) -> None:
     settings = {"max_concurrent": 1, "max_queued": 2}
     async with replicas(**settings) as a, replicas(**settings) as b:
