@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
+from execsvc.service import elsewhere
+from execsvc.store.postgres.jobs import Jobs
 from execsvc_client import AsyncExecutionClient, FailedPrecondition, NotFound
 from tests.integration.cluster.conftest import Replicas
 from tests.support.logs import story
@@ -171,9 +174,41 @@ async def test_pieces_of_answers_stay_on_their_server_and_a_watcher_elsewhere_is
             return said, dropped
 
         watching = {a: asyncio.Event(), b: asyncio.Event()}
-        there, elsewhere = asyncio.create_task(watched(a)), asyncio.create_task(watched(b))
+        there, afar = asyncio.create_task(watched(a)), asyncio.create_task(watched(b))
         for event in watching.values():
             await event.wait()
         gates.open("g")
         assert await there == ("one two three", False)
-        assert await elsewhere == ("", True)
+        assert await afar == ("", True)
+
+
+async def test_a_pause_is_answered_once_the_server_that_runs_it_has_heard(
+    replicas: Replicas, gates: Gates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read = asyncio.Event(), Jobs.statuses
+    reading.set()
+
+    async def statuses(jobs: Jobs, keys: Any) -> Any:
+        await reading.wait()
+        return await read(jobs, keys)
+
+    monkeypatch.setattr(Jobs, "statuses", statuses)
+    monkeypatch.setattr(elsewhere, "HEARTBEAT", 30.0)
+    async with AsyncExitStack() as servers:
+        a = await servers.enter_async_context(replicas())
+        await a.execute(chain("g", "h"), execution_id="e")
+        await gates.entered("g")
+        b = await servers.enter_async_context(replicas())
+        reading.clear()
+        pausing = asyncio.create_task(b.pause("e"))
+        while (await b.status("e")).state != "PAUSED":
+            pass
+        for _ in range(50):
+            await b.status("e")
+        assert not pausing.done()
+        reading.set()
+        assert (await pausing).state == "PAUSED"
+        gates.open("g", "h")
+        await gates.left("g")
+        assert (await a.status("e")).state == "PAUSED"
+        assert gates.entries["h"] == 0
