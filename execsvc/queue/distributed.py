@@ -71,7 +71,7 @@ class DistributedQueue:
         self.capacity = capacity
         self._waited = waited
         self._claims = Claims(store=store, clock=clock, owner=owner, closed=lambda: self._closed)
-        self._leases: dict[asyncio.Task[None], Unfinished] = {}
+        self._leases: dict[asyncio.Task[ExecutionState], Unfinished] = {}
         self._uids: Counter[str] = Counter()
         #: Executions whose lease has ended here, and which the database does not know of yet.
         self._ended: set[str] = set()
@@ -309,26 +309,25 @@ class DistributedQueue:
 
     async def _hold(
         self, item: Unfinished, claim: asyncio.Future[Updated], since: int, fresh: Fresh | None, epoch: int | None
-    ) -> None:
-        state = ExecutionState.RUNNING
-        try:
-            held = await self._claims.settled(item, claim, epoch=epoch)
-            if held is None:
-                return
-            if self._waited is not None:
-                self._waited(max(0, self._clock() - since) / 1e6)
-            state = await self._run(item.namespace, held, fresh(held) if fresh else None)
-        finally:
-            if state in _HELD:
-                self._ended.add(item.uid)
+    ) -> ExecutionState:
+        held = await self._claims.settled(item, claim, epoch=epoch)
+        if held is None:
+            # Whether its job is still held here is for the database to say.
+            return ExecutionState.RUNNING
+        if self._waited is not None:
+            self._waited(max(0, self._clock() - since) / 1e6)
+        return await self._run(item.namespace, held, fresh(held) if fresh else None)
 
-    def _released(self, lease: asyncio.Task[None]) -> None:
+    def _released(self, lease: asyncio.Task[ExecutionState]) -> None:
         item = self._leases.pop(lease)
         self._uids[item.uid] -= 1
         if not self._uids[item.uid]:
             del self._uids[item.uid]
-        if not lease.cancelled() and (error := lease.exception()) is not None:
+        error = None if lease.cancelled() else lease.exception()
+        if error is not None:
             logger.error("%s ended with an error", lease.get_name(), exc_info=error)
+        if lease.cancelled() or error is not None or lease.result() in _HELD:
+            self._ended.add(item.uid)
         if self._limits.of(item.concurrency_key) is not None:
             # Procrastinate tells nobody of a successor.
             self._look()

@@ -227,13 +227,26 @@ class ClusterChaos:
             if not left:
                 break
             if time.monotonic() > deadline:
-                self.problems.append(f"{len(left)} acknowledged executions did not end, {sorted(left)[:3]} among them")
+                self.problems.append(
+                    f"{len(left)} acknowledged executions did not end: {self._facts(sorted(left)[:3])}"
+                )
                 break
             await asyncio.sleep(0.2)
         failed = self._rows("SELECT execution_id, state, message FROM execsvc.executions WHERE state <> 'COMPLETED'")
         self.problems += [
             f"{name} is {state}: {message}" for name, state, message in failed if name in self._acknowledged
         ][:5]
+
+    def _facts(self, names: list[str]) -> list[tuple[Any, ...]]:
+        """What the database holds of executions, their jobs and the servers, for whoever has to find out why."""
+        wanted = ", ".join(f"'{name}'" for name in names)
+        servers = self._rows("SELECT id, now() - last_heartbeat FROM execsvc.procrastinate_workers")
+        found = self._rows(
+            "SELECT e.execution_id, e.state, e.epoch, e.owner, e.last_sequence, e.running_nodes, j.id, j.status::text, "
+            "j.worker_id, j.attempts FROM execsvc.executions AS e "
+            f"LEFT JOIN execsvc.procrastinate_jobs AS j ON j.queueing_lock = e.uid WHERE e.execution_id IN ({wanted})"
+        )
+        return [*found, *servers, *((server.process.pid,) for server in self._servers)]
 
     def _look(self) -> None:
         times = runs(self._directory)

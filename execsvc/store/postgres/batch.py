@@ -34,11 +34,15 @@ class Batch:
     transaction open, to be rolled back.
     """
 
-    def __init__(self, db: Connection, changes: Sequence[Change], numbers: Numbers, jobs: Jobs) -> None:
+    def __init__(
+        self, db: Connection, changes: Sequence[Change], numbers: Numbers, jobs: Jobs, mark: tuple[str, int]
+    ) -> None:
         self._db = db
         self._changes = changes
         self._numbers = numbers
         self._jobs = jobs
+        #: Its writer's name and its number there.
+        self.mark = mark
         self._decisions = Decisions(numbers.take)
         self._revisions: dict[int, int] = {}
         self._statements: list[_Statement] = []
@@ -101,6 +105,7 @@ class Batch:
             *self._deletes(),
             *self._inserts(),
             *self._jobs.writes(decided.touched, decided.deleted),
+            (sql.MARK, self.mark),
         ]
 
     async def write(self) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import orjson
 
+from execsvc.errors import StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus
 from execsvc.store.draft import Draft
 from execsvc.store.members import GONE, Beat, Fetched, KeyRoom, Place, Taken, mark_of
-from execsvc.store.postgres.connections import Connection, Pool
+from execsvc.store.postgres.connections import ANSWER, Connection, Pool
 from execsvc.store.postgres.failures import Failure, translated
 from execsvc.store.postgres.jobs_schema import CHANGE_CHANNEL, QUEUE, TASK, WORK_CHANNEL
 from execsvc.store.protocol import Unfinished
@@ -279,8 +280,10 @@ class Jobs:
             left -= 1
             db: Connection | None = None
             try:
-                async with self._pool.connection() as db:
+                async with asyncio.timeout(ANSWER), self._pool.connection() as db:
                     return await _all(db, statement, arguments)
+            except TimeoutError:
+                raise StorageUnavailable("the database does not answer") from None
             except Failure as error:
                 # All that the pool holds may be dead. Should a fetch have gone through, the next beat tells.
                 if left and db is not None and db.closed:

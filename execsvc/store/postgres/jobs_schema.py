@@ -33,6 +33,14 @@ $do$;
 """
 
 _OURS: Final = f"""
+-- The last batch that each writer has committed. After a crash Postgres may give a transaction's number once more, so
+-- that the number alone does not tell whose transaction was committed.
+CREATE TABLE execsvc.writers (
+    writer text COLLATE "C" PRIMARY KEY,
+    batch bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
 -- The job of an execution has its uid as queueing lock.
 CREATE INDEX jobs_execution ON execsvc.procrastinate_jobs (queueing_lock);
 CREATE INDEX jobs_line ON execsvc.procrastinate_jobs (priority DESC, ((args ->> 'created')::bigint), id)
@@ -199,6 +207,7 @@ BEGIN
         ) AS locked;
         waiting := execsvc.put_back_jobs(jobs);
         IF p_orphans THEN
+            DELETE FROM execsvc.writers AS w WHERE w.at < now() - interval '1 day';
             waiting := waiting + execsvc.defer_jobs((
                 SELECT array_agg(e.pk) FROM execsvc.executions AS e WHERE e.state IN ('PENDING', 'RUNNING')
                   AND NOT EXISTS (SELECT FROM execsvc.procrastinate_jobs AS j WHERE j.queueing_lock = e.uid)));

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from execsvc.errors import DatabaseLocked
 from execsvc.store.members import HEARTBEAT
-from execsvc.store.postgres.connections import Connection, Connections, application_name
+from execsvc.store.postgres.connections import ANSWER, Connection, Connections, application_name
 from execsvc.store.postgres.failures import Failure
 from execsvc.store.postgres.migrations import SERVER_LOCK
 
@@ -105,8 +105,9 @@ class Session:
                     await self._take_anew(member)
                 else:
                     await _hear(member, self._db)
-                    await member.beat(self._db, anew=False)
-            except Failure as error:
+                    async with asyncio.timeout(ANSWER):
+                        await member.beat(self._db, anew=False)
+            except (Failure, TimeoutError) as error:
                 if self._db is not None:
                     logger.warning("the connection over which servers hear of each other is lost: %s", error)
                 await self._drop()
@@ -116,7 +117,8 @@ class Session:
         db = await self._connections.connect_directly()
         try:
             if await _locked(db):
-                await member.beat(db, anew=True)
+                async with asyncio.timeout(ANSWER):
+                    await member.beat(db, anew=True)
                 self._db = db
                 logger.info("the connection over which servers hear of each other is there again")
                 return
