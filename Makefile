@@ -15,6 +15,8 @@ LANGUAGES ?=
 # Servers that `make chaos` kills, and tries of each kind that `make fuzz` makes.
 ROUNDS ?= 100
 TRIES ?= 1000
+# Restarts of the database among the faults of `make chaos-cluster`.
+RESTARTS ?= 20
 
 SOURCES := conftest.py execsvc clients/python tools $(wildcard tests benchmarks examples deploy)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -22,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full sdk-test chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +82,12 @@ bench: $(VENV)/ready-bench  ## Run the benchmarks, in some minutes
 
 bench-full: $(VENV)/ready-bench  ## Run them in the sizes that docs/performance.md speaks of, in hours
 	$(BIN)/python -m benchmarks --full
+
+run-cluster: $(VENV)/ready-dev  ## Start Postgres and three servers, kill one under load, and show who runs what
+	$(BIN)/python -m tests.chaos.show
+
+chaos-cluster: $(VENV)/ready-dev  ## Kill and suspend servers that share a database, and restart it (ROUNDS=30 RESTARTS=20)
+	$(BIN)/python -m tests.chaos.cluster --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),30) --restarts $(RESTARTS)
 
 sdk-test: $(VENV)/ready-dev  ## Run the scenarios with the clients of all languages, and show them as a table (LANGUAGES="go java")
 	$(BIN)/python -m tests.sdk $(LANGUAGES)

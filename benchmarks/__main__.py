@@ -24,6 +24,7 @@ NAMES: Final = (
     "memory",
     "disk",
     "gateway",
+    "replicas",
 )
 
 

@@ -23,11 +23,12 @@ from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
-from execsvc.queue import EmbeddedQueue, KeyLimits
+from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.rpc import RpcServer, server_credentials
 from execsvc.service import (
     Changes,
     Control,
+    Elsewhere,
     Executions,
     History,
     Identities,
@@ -158,16 +159,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
         )
-        queue = EmbeddedQueue(
-            store=store,
-            clock=clock,
-            run=engine.run,
-            slots=settings.max_concurrent,
-            key_limits=KeyLimits(default=settings.key_limit, overrides=settings.key_limits),
-            capacity=settings.max_queued,
-            owner=f"{socket.gethostname()}/{os.getpid()}",
-            waited=None if metrics is None else metrics.waited,
-        )
+        queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
             metrics.watch(
                 slots=settings.max_concurrent,
@@ -176,9 +168,10 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
                 backlog=lambda: store.backlog,
             )
         store.listen(changes.publish)
+        elsewhere = _elsewhere(store, changes, engine)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, limits)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -195,18 +188,23 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
         )
         # Read before the server takes executions of its own, queued once it does.
-        unfinished = await store.unfinished()
+        unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
         if identities is not None and settings.jwt is None and not await store.tokens.all():
             logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
         try:
             for item in unfinished:
                 queue.offer(item)
+            recovered = len(unfinished)
+            if isinstance(queue, DistributedQueue) and elsewhere is not None and store.members is not None:
+                queue.start()
+                elsewhere.start()
+                recovered = store.members.waiting
             async with _kept_pruned(services, settings):
                 yield Running(
                     address=address,
                     local=local or address,
-                    recovered=len(unfinished),
+                    recovered=recovered,
                     database=store.place,
                     taken_over=taken_over,
                 )
@@ -216,6 +214,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             queue.close()
             await engine.drain(settings.grace)
             await queue.join()
+            if elsewhere is not None:
+                await elsewhere.close()
             changes.close()
             await server.stop(1.0)
             await engine.close()
@@ -248,6 +248,42 @@ def _identities(settings: Settings, store: Store) -> Identities | None:
     return Identities(tokens=store.tokens, clock=settings.clock, provider=Jwts(settings.jwt))
 
 
+def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | None) -> Queue:
+    clock = settings.clock
+    run, slots, capacity = engine.run, settings.max_concurrent, settings.max_queued
+    key_limits = KeyLimits(default=settings.key_limit, overrides=settings.key_limits)
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    waited = None if metrics is None else metrics.waited
+    if store.members is None:
+        return EmbeddedQueue(
+            store=store,
+            clock=clock,
+            run=run,
+            slots=slots,
+            key_limits=key_limits,
+            capacity=capacity,
+            owner=owner,
+            waited=waited,
+        )
+    return DistributedQueue(
+        store=store,
+        members=store.members,
+        clock=clock,
+        run=run,
+        slots=slots,
+        key_limits=key_limits,
+        capacity=capacity,
+        owner=owner,
+        waited=waited,
+    )
+
+
+def _elsewhere(store: Store, changes: Changes, engine: Engine) -> Elsewhere | None:
+    if store.members is None:
+        return None
+    return Elsewhere(store=store, members=store.members, changes=changes, engine=engine)
+
+
 @contextlib.contextmanager
 def _private_socket() -> Iterator[str]:
     """Name a socket in a folder that nobody but this user may enter."""
@@ -256,7 +292,13 @@ def _private_socket() -> Iterator[str]:
 
 
 def _services(
-    settings: Settings, store: Store, queue: EmbeddedQueue, engine: Engine, changes: Changes, limits: Limits
+    settings: Settings,
+    store: Store,
+    queue: Queue,
+    engine: Engine,
+    changes: Changes,
+    elsewhere: Elsewhere | None,
+    limits: Limits,
 ) -> Services:
     clock = settings.clock
     workflows = Workflows(store=store, clock=clock, types=settings.node_types)
@@ -270,7 +312,15 @@ def _services(
             limits=limits,
             new_uid=settings.new_uid,
         ),
-        control=Control(store=store, queue=queue, engine=engine, workflows=workflows, clock=clock, limits=limits),
+        control=Control(
+            store=store,
+            queue=queue,
+            engine=engine,
+            workflows=workflows,
+            clock=clock,
+            limits=limits,
+            elsewhere=elsewhere,
+        ),
         logs=Logs(store=store, changes=changes, heartbeat=settings.heartbeat),
         watcher=Watcher(store=store, changes=changes, heartbeat=settings.heartbeat),
         history=History(store=store, clock=clock),

@@ -31,6 +31,9 @@ PLANS: Final = 256
 class _Start:
     """An execution whose record is being read."""
 
+    namespace: str
+    #: As of the claim.
+    held: ExecutionStatus
     #: Whether it may still run once it is.
     allowed: bool = True
 
@@ -86,8 +89,11 @@ class Engine:
             self.remember(plan)
         return plan
 
-    async def run(self, namespace: str, held: ExecutionStatus, fresh: Claim | None = None) -> None:
+    async def run(self, namespace: str, held: ExecutionStatus, fresh: Claim | None = None) -> ExecutionState:
         """Run an execution whose lease was just taken, until it ends, is paused, or is taken away.
+
+        Returns:
+            The state it is left in, as far as is known here; RUNNING where somebody may have to go on with it.
 
         Args:
             held: the execution as of the claim.
@@ -95,16 +101,16 @@ class Engine:
         """
         uid = held.uid
         state = ExecutionState.RUNNING
-        start = self._starting[uid] = _Start()
+        start = self._starting[uid] = _Start(namespace, held)
         try:
             claim = fresh or await self._read(namespace, held)
             if claim is None or self._draining or not start.allowed:
-                return
+                return state
             plan = self._plan(claim)
         except Exception as error:
             logger.exception("execution %s cannot be run", held.execution_id)
             await self._refuse(namespace, held, error)
-            return
+            return state
         finally:
             # After a stop and a retry another one may have begun.
             if self._starting.get(uid) is start:
@@ -140,6 +146,7 @@ class Engine:
             ended = RunEnded(namespace=namespace, execution_id=held.execution_id, uid=uid, state=state)
             for observer in self._observers:
                 observer(ended)
+        return state
 
     async def _read(self, namespace: str, held: ExecutionStatus) -> Claim | None:
         """Read what was claimed, however long the database takes; None if there is nothing to be run any more."""
@@ -232,6 +239,37 @@ class Engine:
             self._starting[uid].allowed = False
         elif uid in self._runs:
             self._runs[uid].cut()
+
+    @property
+    def live(self) -> list[tuple[str, ExecutionStatus]]:
+        """The runs that are under way here: namespace, and the execution as of the claim."""
+        starting = [(start.namespace, start.held) for start in self._starting.values()]
+        return starting + [(run.namespace, run.held) for run in self._runs.values()]
+
+    def follow(self, status: ExecutionStatus) -> None:
+        """Do in a run what was decided about its execution elsewhere.
+
+        Args:
+            status: the execution, newer than anything this process has written of it.
+        """
+        start, run = self._starting.get(status.uid), self._runs.get(status.uid)
+        held = start.held if start is not None else run.held if run is not None else None
+        if held is None:
+            return
+        if status.epoch > held.epoch:
+            logger.warning(
+                "another server has the lease of execution %s (epoch %d, here %d): its run here is stopped",
+                held.execution_id,
+                status.epoch,
+                held.epoch,
+            )
+            self.stop(status.uid)
+        elif status.state.terminal:
+            self.stop(status.uid)
+        elif status.state is ExecutionState.PAUSED:
+            self.pause(status.uid)
+        elif status.state is ExecutionState.RUNNING and (start is not None or (run is not None and run.paused)):
+            self.unpause(status.uid)
 
     async def drain(self, grace: float) -> None:
         """Start no more nodes, wait up to ``grace`` seconds for those under way, then cut them off.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +13,8 @@ from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, NewLogEntry, NodeRun
 from execsvc.store import Store, Updated, UpdateExecution
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that notes nobody waits for may linger, so that they ride along with a write somebody waits for.
 LINGER: Final = 0.002
@@ -214,6 +217,7 @@ class Journal:
                 self._lose()
                 raise LeaseLost from refused
             except (LeaseLost, ExecutionNotFound) as refused:
+                self._fenced(refused)
                 self._lose()
                 raise LeaseLost from refused
 
@@ -249,9 +253,19 @@ class Journal:
                 if self._timer is None:
                     self._timer = self._loop.call_later(RETRY_MOST, self._flush)
             elif isinstance(error, ExecsvcError):
+                self._fenced(error)
                 self._lose()
 
         write.add_done_callback(written)
+
+    def _fenced(self, refused: ExecsvcError) -> None:
+        if isinstance(refused, LeaseLost) and not self._is_lost:
+            logger.warning(
+                "another server has the lease of execution %s: a write under epoch %d was refused, and its run here is "
+                "stopped",
+                self._held.execution_id,
+                self._held.epoch,
+            )
 
     def _lose(self) -> None:
         if not self._is_lost:

@@ -70,12 +70,14 @@ class ExecutionRun:
         claim: Claim,
         plan: Plan,
     ) -> None:
+        self.namespace = namespace
+        #: The execution as of the claim.
+        self.held = claim.status
         self._clock = clock
         self._lanes = lanes
         self._executors = executors
         self._claim = claim
         self._plan = plan
-        self._held = claim.status
         self._stopwatch = Stopwatch(clock, ran_for=claim.ran_for)
         self._journal = Journal(store, clock, namespace, claim.status, stopwatch=self._stopwatch, lost=self.cut)
         self._recorder = Recorder(
@@ -105,6 +107,11 @@ class ExecutionRun:
         self._checkpoint: asyncio.TimerHandle | None = None
         #: Whether ``run`` may still start or record anything.
         self.live = True
+
+    @property
+    def paused(self) -> bool:
+        """Whether no node may start until ``unpause``."""
+        return self._holding.is_set() and not self._draining
 
     def pause(self) -> None:
         """Start no more nodes; ``run`` returns once those under way have ended. The state is already PAUSED."""
@@ -177,7 +184,7 @@ class ExecutionRun:
                     # have come as well by now.
                     continue
         except LeaseLost:
-            return ExecutionState.STOPPED
+            return ExecutionState.RUNNING if self._draining else ExecutionState.STOPPED
         finally:
             self.live = False
             self._cancel_deadline()
@@ -237,7 +244,7 @@ class ExecutionRun:
         error = effect.exception()
         if isinstance(error, LeaseLost) or error is None:
             return
-        logger.error("the engine failed at node %s of %s", node.id, self._held.execution_id, exc_info=error)
+        logger.error("the engine failed at node %s of %s", node.id, self.held.execution_id, exc_info=error)
         self._failure = ErrorInfo(type="INTERNAL", message="the engine failed", node_id=node.id)
 
     def _cancel_effects(self) -> None:
@@ -255,10 +262,10 @@ class ExecutionRun:
                 self._recorder.token(node, attempt, text)
 
         return NodeContext(
-            execution_id=self._held.execution_id,
+            execution_id=self.held.execution_id,
             node_id=node.id,
             attempt=attempt,
-            idempotency_key=f"{self._held.uid}/{node.id}/{attempt}",
+            idempotency_key=f"{self.held.uid}/{node.id}/{attempt}",
             scope=self._scope,
             log=log,
             emit_token=emit_token,
@@ -404,7 +411,7 @@ class ExecutionRun:
         """Move to the final state. Raises IllegalTransition where a pause came first, LeaseLost where a stop did."""
         if self._failure is None and not self._flow.complete:
             self._failure = ErrorInfo(type="INTERNAL", message="the engine left nodes undecided")
-            logger.error("undecided nodes in execution %s", self._held.execution_id)
+            logger.error("undecided nodes in execution %s", self.held.execution_id)
         output = b""
         if self._failure is None:
             try:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
 
 from execsvc.clock import Clock
-from execsvc.errors import ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
-from execsvc.model import ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.queue.claims import Claims
+from execsvc.queue.port import Fresh, Run, Waited
 from execsvc.queue.waiting import KeyLimits, WaitingLine
 from execsvc.record import record
-from execsvc.store import Claim, Store, Unfinished, Updated, UpdateExecution
+from execsvc.store import Store, Unfinished, Updated
 
 logger = logging.getLogger(__name__)
-
-#: Seconds until a claim that the database could not take is tried again.
-RECLAIM: Final = 1.0
-
-#: Makes the Claim of an execution that has never run, given the status the claim answered.
-Fresh = Callable[[ExecutionStatus], Claim]
-#: Runs an execution whose lease was taken, until it has ended: (namespace, held, fresh).
-Run = Callable[[str, ExecutionStatus, Claim | None], Awaitable[None]]
-#: Told how many seconds an execution waited, once its lease is taken.
-Waited = Callable[[float], None]
 
 
 @record(frozen=True, slots=True)
@@ -58,20 +46,17 @@ class EmbeddedQueue:
         owner: str,
         waited: Waited | None = None,
     ) -> None:
-        self._store = store
+        self._claims = Claims(store=store, clock=clock, owner=owner, closed=lambda: self._closed)
         self._clock = clock
         self._run = run
         self._slots = slots
         self.capacity = capacity
-        self._owner = owner
         self._waited = waited
         self._leases: dict[asyncio.Task[None], str] = {}
         self._by_key: dict[str, set[asyncio.Task[None]]] = {}
         self._line: WaitingLine[_Offer] = WaitingLine(key_limits, lambda key: len(self._by_key.get(key, ())))
         #: Executions that are let in once the write that makes them PENDING is on disk, by uid.
         self._expected: set[str] = set()
-        #: Executions whose claim the database could not take yet.
-        self._claiming: set[str] = set()
         self._closed = False
 
     @property
@@ -84,7 +69,7 @@ class EmbeddedQueue:
         """Slots taken."""
         return len(self._leases)
 
-    def full_for(self, key: str) -> bool:
+    async def full_for(self, key: str) -> bool:
         """Whether an execution with this concurrency key would have to wait where as many wait as may."""
         free = self._slots - len(self._leases) if self.has_slot_for(key) else 0
         expected = len(self._expected)
@@ -95,7 +80,11 @@ class EmbeddedQueue:
         # With a free slot, what waits is held back by its own key.
         return not self._closed and len(self._leases) < self._slots and self._line.has_room(key)
 
-    def describe(self, uid: str) -> str | None:
+    async def is_held(self, uid: str) -> bool:
+        """See ``Queue.is_held``: there is no other process."""
+        return False
+
+    async def describe(self, uid: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait here."""
         return self._line.describe(uid)
 
@@ -112,7 +101,7 @@ class EmbeddedQueue:
 
         With a free slot its lease is asked for in this call, so that storing and claiming share a commit.
         """
-        if item.uid in self._claiming:
+        if item.uid in self._claims.delayed:
             # Paused and resumed while the database kept its claim waiting: that claim is under way still.
             return
         self._line.add(item, _Offer(fresh, self._clock()))
@@ -128,7 +117,7 @@ class EmbeddedQueue:
             if waiting is None:
                 return
             item = waiting.item
-            claim = self._claim(item)
+            claim = self._claims.ask(item)
             lease = asyncio.create_task(self._hold(item, waiting.extra, claim), name=f"execution {item.execution_id}")
             self._leases[lease] = item.concurrency_key
             if item.concurrency_key:
@@ -148,50 +137,10 @@ class EmbeddedQueue:
             logger.error("%s ended with an error", lease.get_name(), exc_info=error)
         self._fill()
 
-    def _claim(self, item: Unfinished) -> asyncio.Future[Updated]:
-        now = self._clock()
-        return self._store.update(
-            UpdateExecution(
-                namespace=item.namespace,
-                execution_id=item.execution_id,
-                uid=item.uid,
-                time=now,
-                action="claim",
-                from_states=(ExecutionState.PENDING, ExecutionState.RUNNING),
-                to_state=ExecutionState.RUNNING,
-                claim_owner=self._owner,
-                message="running",
-                running_nodes=(),
-                entries=(
-                    NewLogEntry(
-                        time=now,
-                        level=LogLevel.INFO,
-                        message="execution running",
-                        metadata={"event": "execution_running"},
-                    ),
-                ),
-            )
-        )
-
     async def _hold(self, item: Unfinished, offer: _Offer, claim: asyncio.Future[Updated]) -> None:
-        while True:
-            try:
-                held = (await claim).status
-                break
-            except (ExecutionNotFound, IllegalTransition, LeaseLost):
-                # Stopped or deleted while it waited, or never stored.
-                return
-            except StorageUnavailable as error:
-                logger.warning("cannot claim execution %s: %s", item.execution_id, error)
-                self._claiming.add(item.uid)
-                try:
-                    await asyncio.sleep(RECLAIM)
-                finally:
-                    self._claiming.discard(item.uid)
-                if self._closed:
-                    # The next server claims it.
-                    return
-                claim = self._claim(item)
+        held = await self._claims.settled(item, claim)
+        if held is None:
+            return
         if self._waited is not None:
             self._waited((self._clock() - offer.time) / 1e6)
         await self._run(item.namespace, held, offer.fresh(held) if offer.fresh else None)

@@ -3,6 +3,7 @@
 from execsvc.service.changes import Changes, Token
 from execsvc.service.commands import ControlCommand, Definition, ExecuteCommand, LogFilter
 from execsvc.service.control import Control
+from execsvc.service.elsewhere import Elsewhere
 from execsvc.service.executions import Executions
 from execsvc.service.history import History
 from execsvc.service.identity import Identities
@@ -18,6 +19,7 @@ __all__ = [
     "Control",
     "ControlCommand",
     "Definition",
+    "Elsewhere",
     "ExecuteCommand",
     "Executions",
     "History",

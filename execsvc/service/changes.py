@@ -42,9 +42,11 @@ class Token:
 class Subscriber:
     """One follower: a flag, and what it has not yet taken of what is joined for it."""
 
-    def __init__(self, *, tokens: bool) -> None:
+    def __init__(self, *, tokens: bool, nodes: bool) -> None:
         #: Set after each change.
         self.changed = Flag()
+        #: Whether it takes journal rows.
+        self.wants_nodes = nodes
         #: Journal rows that changed, the newest of each node, without outputs.
         self.nodes: dict[str, NodeRun] = {}
         self._wants_tokens = tokens
@@ -64,6 +66,10 @@ class Subscriber:
             return
         self._token_bytes += cost
         self._tokens.append(token)
+
+    def miss_tokens(self) -> None:
+        """Take note that pieces of answers may have been left out, if it wants any."""
+        self.tokens_dropped = self.tokens_dropped or self._wants_tokens
 
     def take_nodes(self) -> Sequence[NodeRun]:
         """Answer the rows that changed since the last call."""
@@ -141,6 +147,21 @@ class Watch:
             made = self._shared[key] = make()
         return made
 
+    @property
+    def wants_nodes(self) -> bool:
+        """Whether anybody takes journal rows."""
+        return any(subscriber.wants_nodes for subscriber in self.subscribers)
+
+    def gone(self) -> None:
+        """Take note that the execution is not there any more."""
+        self.status = None
+        self._recent.clear()
+        self._raw.clear()
+        self._bytes = 0
+        self._shared.clear()
+        for subscriber in self.subscribers:
+            subscriber.changed.set()
+
     def left(self, subscriber: Subscriber) -> None:
         """Forget a follower."""
         self.subscribers.discard(subscriber)
@@ -195,6 +216,7 @@ class Changes:
         #: Executions that somebody may soon follow, oldest first.
         self._young: OrderedDict[tuple[str, str], _Young] = OrderedDict()
         self._closed = False
+        self._on_follow: list[Callable[[str, str], None]] = []
 
     def publish(self, commit: Commit) -> None:
         """Wake the subscribers of an execution; a ``Listener`` of the store."""
@@ -211,6 +233,20 @@ class Changes:
                 self._young.popitem(last=False)
         if young is not None and (commit.deleted or not young.add(commit)):
             del self._young[key]
+
+    def gone(self, namespace: str, execution_id: str) -> None:
+        """Wake the subscribers of an execution that is not there any more."""
+        self._young.pop((namespace, execution_id), None)
+        if (watch := self._watched.get((namespace, execution_id))) is not None:
+            watch.gone()
+
+    def watch(self, namespace: str, execution_id: str) -> Watch | None:
+        """Answer what is known of an execution, if somebody follows it."""
+        return self._watched.get((namespace, execution_id))
+
+    def on_follow(self, listener: Callable[[str, str], None]) -> None:
+        """Call ``listener`` with namespace and id of each execution that somebody begins to follow."""
+        self._on_follow.append(listener)
 
     def token(self, namespace: str, execution_id: str, node_id: str, attempt: int, text: str) -> None:
         """Hand a piece of an answer to the subscribers of an execution; a ``TokenListener`` of the engine."""
@@ -239,7 +275,7 @@ class Changes:
 
     @contextmanager
     def subscribe(
-        self, namespace: str, execution_id: str, *, tokens: bool = False
+        self, namespace: str, execution_id: str, *, tokens: bool = False, nodes: bool = False
     ) -> Iterator[tuple[Watch, Subscriber]]:
         """Subscribe for as long as the context lasts. Subscribe first and read then, to miss nothing."""
         key = (namespace, execution_id)
@@ -249,8 +285,10 @@ class Changes:
             young = self._young.get(key)
             for commit in () if young is None else young.commits:
                 watch.publish(commit)
-        subscriber = Subscriber(tokens=tokens)
+        subscriber = Subscriber(tokens=tokens, nodes=nodes)
         watch.subscribers.add(subscriber)
+        for listener in self._on_follow:
+            listener(namespace, execution_id)
         try:
             yield watch, subscriber
         finally:

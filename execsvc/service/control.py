@@ -8,9 +8,10 @@ from execsvc.clock import Clock
 from execsvc.engine import Engine
 from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, QueueFull
 from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
-from execsvc.queue import EmbeddedQueue
+from execsvc.queue import Queue
 from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand, said_by
+from execsvc.service.elsewhere import Elsewhere
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
 from execsvc.service.stored import stored
@@ -26,11 +27,24 @@ _DONE = {
 
 
 class Control:
-    """Changes the state of executions, and lets engine and queue know. Use within one event loop."""
+    """Changes the state of executions, and lets engine and queue know. Use within one event loop.
+
+    Args:
+        elsewhere: knows of the other servers that share the store; None: there are none.
+    """
 
     def __init__(
-        self, *, store: Store, queue: EmbeddedQueue, engine: Engine, workflows: Workflows, clock: Clock, limits: Limits
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        engine: Engine,
+        workflows: Workflows,
+        clock: Clock,
+        limits: Limits,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._store = store
         self._queue = queue
         self._engine = engine
@@ -54,17 +68,35 @@ class Control:
         """
         action = _checked_action(command)
         execution = await self._store.execution(namespace, command.execution_id, full=False)
+        if self._elsewhere is None or not await self._runs_elsewhere(action, execution):
+            return await self._carry_out(action, namespace, command, execution, by=by)
+        with self._elsewhere.hearing(namespace, command.execution_id) as heard:
+            status = await self._carry_out(action, namespace, command, execution, by=by)
+            # Once it is answered no node starts there.
+            await heard(status.last_sequence)
+            return status
+
+    async def _runs_elsewhere(self, action: ControlAction, execution: Execution) -> bool:
+        uid, state = execution.status.uid, execution.status.state
+        halts = action in (ControlAction.PAUSE, ControlAction.STOP) and state in CONTROL[action][0]
+        return halts and not self._engine.is_live(uid) and await self._queue.is_held(uid)
+
+    async def _carry_out(
+        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution, *, by: str
+    ) -> ExecutionStatus:
         uid = execution.status.uid
         retried = action is ControlAction.RETRY
         given = await self._input(execution, command) if retried else None
         from_states, to_state = CONTROL[action]
         key = execution.concurrency_key
-        full = retried and execution.status.state in from_states and self._queue.full_for(key)
+        full = retried and execution.status.state in from_states and await self._queue.full_for(key)
         if full:
             # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
             from_states = ()
         # A run that has not ended since its pause goes on in place and still has its slot.
-        if action is ControlAction.RESUME and (self._engine.is_live(uid) or self._queue.has_slot_for(key)):
+        if action is ControlAction.RESUME and (
+            self._engine.is_live(uid) or self._queue.has_slot_for(key) or await self._queue.is_held(uid)
+        ):
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""

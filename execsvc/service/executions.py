@@ -29,7 +29,7 @@ from execsvc.model import (
     LogLevel,
     NewLogEntry,
 )
-from execsvc.queue import EmbeddedQueue
+from execsvc.queue import Queue
 from execsvc.record import record
 from execsvc.service.checks import execute_problems, require_id
 from execsvc.service.commands import ExecuteCommand, said_by
@@ -65,7 +65,7 @@ class Executions:
         self,
         *,
         store: Store,
-        queue: EmbeddedQueue,
+        queue: Queue,
         engine: Engine,
         workflows: Workflows,
         clock: Clock,
@@ -113,7 +113,7 @@ class Executions:
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if self._queue.full_for(command.concurrency_key):
+        if await self._queue.full_for(command.concurrency_key):
             # Whoever repeats a request that was taken before must still get its answer.
             return await self._repeated(namespace, command, checked)
         request = self._request(command, checked)
@@ -237,10 +237,10 @@ class Executions:
     async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Answer where an execution stands. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
-        return self._explained(await self._store.status(namespace, execution_id))
+        return await self._explained(await self._store.status(namespace, execution_id))
 
-    def _explained(self, status: ExecutionStatus) -> ExecutionStatus:
-        if status.state is ExecutionState.PENDING and (waits := self._queue.describe(status.uid)):
+    async def _explained(self, status: ExecutionStatus) -> ExecutionStatus:
+        if status.state is ExecutionState.PENDING and (waits := await self._queue.describe(status.uid)):
             return replace(status, message=waits)
         return status
 
@@ -248,7 +248,7 @@ class Executions:
         """Answer the record of an execution. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
         execution = await self._store.execution(namespace, execution_id, full=full)
-        return replace(execution, status=self._explained(execution.status))
+        return replace(execution, status=await self._explained(execution.status))
 
 
 def _stored(command: ExecuteCommand) -> str:

@@ -47,7 +47,7 @@ class Watcher:
             ServerDraining: the server goes down; watch again with another connection.
         """
         require_id("execution_id", execution_id)
-        with self._changes.subscribe(namespace, execution_id, tokens=tokens) as (watch, subscriber):
+        with self._changes.subscribe(namespace, execution_id, tokens=tokens, nodes=True) as (watch, subscriber):
             execution = await self._store.execution(namespace, execution_id, full=False)
             status = execution.status
             yield Snapshot(status=status, execution=execution)

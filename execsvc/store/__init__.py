@@ -1,6 +1,7 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
 from execsvc.store.address import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, PostgresDatabase
+from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
     Claim,
@@ -33,19 +34,26 @@ from execsvc.store.sqlite import (
 
 __all__ = [
     "DEFAULT_CONNECTIONS",
+    "GONE",
+    "HEARTBEAT",
     "LEAST_CONNECTIONS",
     "BackupUnusable",
     "BatchDone",
+    "Beat",
     "Claim",
     "Commit",
     "Copied",
     "CreateExecution",
     "Created",
     "DeleteExecution",
+    "Fetched",
     "Finding",
+    "KeyRoom",
     "Listed",
     "Listener",
     "LogPage",
+    "Membership",
+    "Place",
     "PostgresDatabase",
     "PutWorkflow",
     "SqliteStore",
@@ -59,6 +67,7 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "mark_of",
     "opened_tokens",
     "restore",
 ]

@@ -39,6 +39,7 @@ class Draft:
         "status",
         "touched",
         "unfinished",
+        "was",
     )
 
     def __init__(self, columns: Sequence[Any]) -> None:
@@ -49,6 +50,8 @@ class Draft:
         self.ran_for: int = columns[4]
         self.error: str | None = columns[5]
         self.status: ExecutionStatus = status_of(columns[6:])
+        #: As it was found; an execution this batch creates is as it begins.
+        self.was: ExecutionStatus = self.status
         #: The rest of the columns of an execution this batch creates.
         self.new: list[Any] | None = None
         self.touched = False

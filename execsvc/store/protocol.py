@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from execsvc.model import (
     ApiToken,
@@ -21,6 +21,9 @@ from execsvc.model import (
 )
 from execsvc.model.filters import Condition, Order
 from execsvc.record import record
+
+if TYPE_CHECKING:
+    from execsvc.store.members import Membership
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -234,6 +237,8 @@ class Store(Protocol):
     tokens: Tokens
     #: Where the data are, for people; holds nothing secret.
     place: str
+    #: This server as one of those that share the store; None: it serves one alone.
+    members: Membership | None
 
     def create(self, change: CreateExecution) -> asyncio.Future[Created]:
         """Store an execution; the future is done once it is on disk.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 
-from execsvc.store import SqliteStore
+from execsvc.app import Settings
+from execsvc.store import PostgresDatabase, SqliteStore
+from execsvc.store.postgres import PostgresStore
 from execsvc_client import (
     AsyncExecutionClient,
     ExecutionState,
@@ -18,6 +22,7 @@ from execsvc_client import (
     v1,
 )
 from tests.integration.conftest import StartServer, Stubs
+from tests.servers.postgres import shared_server
 from tests.support.logs import entries, story
 from tests.support.nodes import Gates
 from tests.support.statuses import refusal
@@ -36,6 +41,17 @@ def control(execution_id: str, action: str, **fields: Any) -> v1.ControlRequest:
     message = v1.ControlRequest(execution_id=execution_id, **fields)
     getattr(message, action).SetInParent()
     return message
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
+    """What servers start with: the queue of one process, and the queue of many."""
+    if request.param == "sqlite":
+        yield settings
+        return
+    url = shared_server().migrated()
+    yield replace(settings, postgres=PostgresDatabase(url=url))
+    shared_server().give_back(url)
 
 
 class Connected:
@@ -300,14 +316,15 @@ async def test_no_slot_is_lost_whatever_becomes_of_executions(
 ) -> None:
     """Ends of every kind, more of each than there are slots and places of the key; then all must still run."""
     crash = workflow("a > out", a={"type": "odd", "config": {"how": "crash"}}, out=output())
-    real, failing = SqliteStore.claimed, set[str]()
+    kind = SqliteStore if start_server.settings.postgres is None else PostgresStore
+    real, failing = kind.claimed, set[str]()
 
-    async def claimed(self: SqliteStore, namespace: str, status: Any) -> Any:
+    async def claimed(self: Any, namespace: str, status: Any) -> Any:
         if status.execution_id in failing:
             raise RuntimeError("the engine cannot begin")
         return await real(self, namespace, status)
 
-    monkeypatch.setattr(SqliteStore, "claimed", claimed)
+    monkeypatch.setattr(kind, "claimed", claimed)
     async with start_server(max_concurrent=2, key_limit=1) as client:
         for number in range(3):
             key = f"k{number % 2}"

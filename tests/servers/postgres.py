@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import psycopg
 
 from execsvc.store.address import PostgresDatabase
@@ -137,6 +138,13 @@ class PostgresServer:
         with psycopg.connect(self.url(database), autocommit=True) as db:
             done = db.execute(statement.encode())
             return done.fetchall() if done.description else []
+
+    def processor(self) -> float:
+        """Seconds of processor that the server's living processes have used."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        times = [process.cpu_times() for process in (server, *server.children())]
+        return sum(time.user + time.system for time in times)
 
     def start(self) -> None:
         """Start the server, at the port it had before; returns once it takes connections."""

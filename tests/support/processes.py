@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,13 +20,25 @@ class ServerProcess:
     """A server process that serves once this is made.
 
     Args:
+        database: a SQLite file, or the URL of a Postgres database.
         arguments: further options of ``serve``.
+        log: where it writes; by default beside the file.
+        environment: variables it is given beside those of this process.
     """
 
-    def __init__(self, database: Path, *arguments: str, address: str = "127.0.0.1:0") -> None:
-        self._log: IO[bytes] = database.with_name("server.log").open("ab")
-        command = [sys.executable, "-m", "execsvc", "serve", "--json", "--address", address, "--db", str(database)]
-        environment = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": os.pathsep.join(map(str, _paths()))}
+    def __init__(
+        self,
+        database: Path | str,
+        *arguments: str,
+        address: str = "127.0.0.1:0",
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        place = ["--db", str(database)] if isinstance(database, Path) else ["--store", database]
+        self._log: IO[bytes] = (log or Path(database).with_name("server.log")).open("ab")
+        command = [sys.executable, "-m", "execsvc", "serve", "--json", "--address", address, *place]
+        paths = os.pathsep.join(map(str, _paths()))
+        environment = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": paths, **(environment or {})}
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, cwd=ROOT, env=environment
         )

@@ -15,6 +15,7 @@ from execsvc.store.decisions import Change, Decisions, Outcome, cuts, key_of, wo
 from execsvc.store.draft import Draft
 from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.connections import Connection
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK, WORKFLOW_LOCK
 from execsvc.store.postgres.numbers import Numbers
 from execsvc.store.protocol import Commit, CreateExecution, PutWorkflow, UpdateExecution
@@ -33,10 +34,15 @@ class Batch:
     transaction open, to be rolled back.
     """
 
-    def __init__(self, db: Connection, changes: Sequence[Change], numbers: Numbers) -> None:
+    def __init__(
+        self, db: Connection, changes: Sequence[Change], numbers: Numbers, jobs: Jobs, mark: tuple[str, int]
+    ) -> None:
         self._db = db
         self._changes = changes
         self._numbers = numbers
+        self._jobs = jobs
+        #: Its writer's name and its number there.
+        self.mark = mark
         self._decisions = Decisions(numbers.take)
         self._revisions: dict[int, int] = {}
         self._statements: list[_Statement] = []
@@ -94,7 +100,13 @@ class Batch:
         decided = self._decisions
         decided.settle()
         self.unused.update(row.new[0] for row in decided.deleted if row.new is not None)
-        self._statements = [*self._updates(), *self._deletes(), *self._inserts()]
+        self._statements = [
+            *self._updates(),
+            *self._deletes(),
+            *self._inserts(),
+            *self._jobs.writes(decided.touched, decided.deleted),
+            (sql.MARK, self.mark),
+        ]
 
     async def write(self) -> None:
         """Write everything that was prepared and commit it, in one round trip."""

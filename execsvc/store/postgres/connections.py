@@ -26,6 +26,8 @@ _DEFAULTS: Final = {
 }
 #: Seconds that a read waits for a free connection.
 POOL_TIMEOUT: Final = 3.0
+#: Seconds that a read or a sign of life may take: a connection that is silent for longer is taken for dead.
+ANSWER: Final = 20.0
 #: Seconds after which a connection for reads that nobody needs is closed.
 IDLE: Final = 60.0
 

@@ -12,8 +12,8 @@ from execsvc.errors import StorageFull, StorageUnavailable
 #: Everything that the driver and its pool raise.
 Failure = psycopg.Error
 #: What another transaction was quicker at, so that a batch is to be decided anew: serialization_failure,
-#: deadlock_detected, unique_violation.
-_CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
+#: deadlock_detected, unique_violation, foreign_key_violation (of a server that was given up meanwhile).
+_CONFLICTS: Final = frozenset({"40001", "40P01", "23505", "23503"})
 #: Classes of SQLSTATE that say nothing against the change itself: the connection, transactions, resources, objects in
 #: use, an operator's intervention, the system.
 _OUTSIDE: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})

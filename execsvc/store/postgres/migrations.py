@@ -6,14 +6,15 @@ path would be session state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from execsvc.errors import StorageUnavailable
 from execsvc.store.postgres.connections import Connection
+from execsvc.store.postgres.jobs_schema import jobs_step
 
 #: Of advisory locks, "exec" in ASCII and a number: migrations, the one server of a database, versions of workflows,
-#: definitions that are used or removed. They are a database's own.
+#: definitions that are used or removed; more in ``jobs_schema``. They are a database's own.
 MIGRATION_LOCK, SERVER_LOCK, WORKFLOW_LOCK, DEFINITION_LOCK = (0x65786563_00000000 + number for number in range(1, 5))
 #: Seconds that a migration waits for another server's.
 PATIENCE: Final = 60
@@ -151,8 +152,12 @@ CREATE TABLE execsvc.api_tokens (
 );
 """
 
-#: Names and statements, oldest first.
-STEPS: Final[Mapping[str, str]] = {"0001_first": _FIRST, "0002_api_tokens": _API_TOKENS}
+#: Names and statements, or what makes them, oldest first.
+STEPS: Final[Mapping[str, str | Callable[[], str]]] = {
+    "0001_first": _FIRST,
+    "0002_api_tokens": _API_TOKENS,
+    "0003_jobs": jobs_step,
+}
 
 _RECORDS = """
 CREATE SCHEMA IF NOT EXISTS execsvc;
@@ -192,7 +197,8 @@ async def migrate(db: Connection) -> Sequence[str]:
             await db.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await db.execute(_RECORDS.encode())
             if name not in await _applied(db):
-                await db.execute(STEPS[name].encode())
+                step = STEPS[name]
+                await db.execute((step if isinstance(step, str) else step()).encode())
                 await db.execute("INSERT INTO execsvc.migrations (name) VALUES (%s)", (name,))
                 done.append(name)
     return done

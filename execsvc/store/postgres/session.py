@@ -1,4 +1,4 @@
-"""The one connection that keeps its session: it holds the lock that keeps a second server off the database."""
+"""The connection that keeps its session: it holds the database's lock, hears notifications and gives signs of life."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from execsvc.errors import DatabaseLocked
-from execsvc.store.postgres.connections import Connection, Connections, application_name
+from execsvc.store.members import HEARTBEAT
+from execsvc.store.postgres.connections import ANSWER, Connection, Connections, application_name
 from execsvc.store.postgres.failures import Failure
 from execsvc.store.postgres.migrations import SERVER_LOCK
 
@@ -18,11 +19,11 @@ logger = logging.getLogger(__name__)
 #: Seconds that a start waits for the lock: that of a server that was killed is free once Postgres has noticed.
 PATIENCE: Final = 2.0
 _STEP: Final = 0.05
-#: Seconds between two looks whether the connection, and with it the lock, is still there; and between tries to get it.
-LOOK: Final = 1.0
+#: Seconds until a connection that was lost, or could not be opened, is opened again.
+REOPEN: Final = 0.2
 
-_TRY: Final = b"SELECT pg_try_advisory_lock(%s)"
-_LET_GO: Final = b"SELECT pg_advisory_unlock(%s)"
+_TRY: Final = b"SELECT pg_try_advisory_lock_shared(%s)"
+_LET_GO: Final = b"SELECT pg_advisory_unlock_shared(%s)"
 _HOLDER: Final = b"""
 SELECT a.application_name, a.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -31,26 +32,39 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
+class Member(Protocol):
+    """Whoever lives on the session."""
+
+    async def beat(self, db: Connection, *, anew: bool) -> None:
+        """Give a sign of life; ``anew`` over a new connection, on which nothing is listened to yet."""
+        ...
+
+    def heard(self, channel: str, payload: str) -> None:
+        """Take note of a notification."""
+        ...
+
+
 class Session:
-    """Keeps a second server off the database for as long as it is open.
+    """Shares the lock with the other servers of the database for as long as it is open.
+
+    Whoever needs the database alone, as to copy another one there, takes it for themselves and keeps servers off.
 
     Where the connection is lost, as when the database is restarted, it is opened again and the lock taken anew. Should
-    another server have been quicker, ``taken_over`` is called: that one has claimed every execution by then, and what
-    this one still writes of them is refused.
+    somebody have taken the database for themselves meanwhile, ``taken_over`` is called.
     """
 
     def __init__(self, connections: Connections, db: Connection, taken_over: Callable[[], None]) -> None:
         self._connections = connections
         self._db: Connection | None = db
         self._taken_over = taken_over
-        self._task = asyncio.create_task(self._keep(), name="execsvc-session")
+        self._task: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, connections: Connections, taken_over: Callable[[], None]) -> Session:
         """Take the lock.
 
         Raises:
-            DatabaseLocked: another server has it.
+            DatabaseLocked: somebody has it for themselves.
             psycopg.Error: the database cannot be reached.
         """
         db = await connections.connect_directly()
@@ -67,46 +81,70 @@ class Session:
             await db.close()
             raise
 
+    async def join(self, member: Member) -> None:
+        """Let a member live on the session; returns after its first sign of life. Raises psycopg.Error."""
+        assert self._db is not None
+        await member.beat(self._db, anew=True)
+        self._task = asyncio.create_task(self._keep(member), name="execsvc-session")
+
     async def close(self) -> None:
-        """Let the next server in."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        """Let go of the lock."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._db is not None:
             # Postgres learns a little later than we that a connection is closed.
             with contextlib.suppress(Failure):
                 await self._db.execute(_LET_GO, (SERVER_LOCK,))
         await self._drop()
 
-    async def _keep(self) -> None:
+    async def _keep(self, member: Member) -> None:
         while True:
-            await asyncio.sleep(LOOK)
             try:
                 if self._db is None:
-                    await self._take_anew()
+                    await self._take_anew(member)
                 else:
-                    await self._db.execute(b"SELECT 1")
-            except Failure as error:
+                    await _hear(member, self._db)
+                    async with asyncio.timeout(ANSWER):
+                        await member.beat(self._db, anew=False)
+            except (Failure, TimeoutError) as error:
                 if self._db is not None:
-                    logger.warning("the connection that keeps other servers off the database is lost: %s", error)
+                    logger.warning("the connection over which servers hear of each other is lost: %s", error)
                 await self._drop()
+                await asyncio.sleep(REOPEN)
 
-    async def _take_anew(self) -> None:
-        db = self._db = await self._connections.connect_directly()
-        if await _locked(db):
-            logger.info("other servers are kept off the database again")
-            return
-        owner = await _holder(db)
-        await self._drop()
+    async def _take_anew(self, member: Member) -> None:
+        db = await self._connections.connect_directly()
+        try:
+            if await _locked(db):
+                async with asyncio.timeout(ANSWER):
+                    await member.beat(db, anew=True)
+                self._db = db
+                logger.info("the connection over which servers hear of each other is there again")
+                return
+            owner = await _holder(db)
+        except BaseException:
+            await db.close()
+            raise
+        await db.close()
         # Its own server process may live on for a while where the network broke.
         if owner and owner != application_name():
-            logger.error("another server (%s) has taken the database over; this one ends", owner)
+            logger.error("%s has taken the database for itself; this server ends", owner)
             self._taken_over()
+        await asyncio.sleep(REOPEN)
 
     async def _drop(self) -> None:
         db, self._db = self._db, None
         if db is not None:
             with contextlib.suppress(Failure):
                 await db.close()
+
+
+async def _hear(member: Member, db: Connection) -> None:
+    """Hand on notifications until the next sign of life is due."""
+    async with contextlib.aclosing(db.notifies(timeout=HEARTBEAT)) as notifications:
+        async for told in notifications:
+            member.heard(told.channel, told.payload)
 
 
 async def _locked(db: Connection) -> bool:

@@ -68,6 +68,12 @@ SELECT pg_current_xact_id()::text,
 COMMIT: Final = b"COMMIT"
 #: Whether a transaction was committed: committed, aborted, in progress; nothing where it was too long ago.
 STATUS_OF_TRANSACTION: Final = b"SELECT pg_xact_status(%s::xid8)"
+#: Notes the batch as its writer's last one; and whether it is.
+MARK: Final = b"""
+INSERT INTO execsvc.writers (writer, batch) VALUES (%s, %s)
+ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = now()
+"""
+IS_LAST: Final = b"SELECT EXISTS (SELECT FROM execsvc.writers WHERE writer = %s AND batch = %s)"
 NEXT_PKS: Final = b"SELECT nextval('execsvc.executions_pk')"
 
 _EXECUTIONS: Final = "JOIN execsvc.executions AS e ON e.namespace = k.namespace AND e.execution_id = k.execution_id"

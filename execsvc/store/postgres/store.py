@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -12,9 +13,11 @@ from execsvc.errors import StorageUnavailable
 from execsvc.model import Execution, ExecutionStatus, LogLevel, StoredWorkflow
 from execsvc.model.filters import Condition, Order
 from execsvc.store.address import PostgresDatabase
+from execsvc.store.members import Membership
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connections, Pool
 from execsvc.store.postgres.failures import Failure
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.lists import find_workflow, list_executions, list_expired, list_workflows
 from execsvc.store.postgres.migrations import check_server, migrate
 from execsvc.store.postgres.reader import Reader
@@ -55,7 +58,10 @@ class PostgresStore:
         self._listeners: list[Listener] = []
         self._reader = Reader(pool, observer)
         self.tokens: Tokens = PostgresTokens(self._reader)
-        self._writer = Writer(connections, self._publish, observer)
+        self._jobs = Jobs(pool)
+        #: See ``Store.members``.
+        self.members: Membership | None = self._jobs
+        self._writer = Writer(connections, self._publish, self._jobs, observer)
 
     @classmethod
     async def open(
@@ -68,10 +74,10 @@ class PostgresStore:
         """Open the database, migrating it first.
 
         Args:
-            taken_over: called where another server has the database after the connection to it was lost.
+            taken_over: called where somebody has the database for themselves after the connection to it was lost.
 
         Raises:
-            DatabaseLocked: another server uses it.
+            DatabaseLocked: somebody has it for themselves.
             StorageUnavailable: it cannot be reached, or is of a later version.
         """
         connections = Connections(database)
@@ -84,6 +90,8 @@ class PostgresStore:
                 await pool.open(wait=True)
                 opened.push_async_callback(pool.close)
                 store = cls(connections, session, pool, observer)
+                opened.push_async_callback(store._writer.close)
+                await session.join(store._jobs)
                 opened.pop_all()
                 return store
 
@@ -183,8 +191,11 @@ class PostgresStore:
     async def close(self) -> None:
         """See ``Store.close``."""
         await self._writer.close()
-        await self._pool.close()
         await self._session.close()
+        with contextlib.suppress(StorageUnavailable):
+            # Otherwise the others find out.
+            await self._jobs.leave()
+        await self._pool.close()
 
     def _publish(self, commits: list[Commit]) -> None:
         for commit in commits:

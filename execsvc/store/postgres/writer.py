@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
+from uuid import uuid4
 
 from execsvc.errors import StorageUnavailable
 from execsvc.model import ExecutionStatus
@@ -20,6 +21,7 @@ from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.batch import Batch
 from execsvc.store.postgres.connections import Connection, Connections
 from execsvc.store.postgres.failures import Failure, is_conflict, is_outside, is_refusal, translated
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK
 from execsvc.store.postgres.numbers import Numbers
 from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
@@ -73,6 +75,7 @@ class Writer:
 
     Args:
         publish: called after each commit with every execution it changed.
+        jobs: says what is written of their jobs.
         observer: told of each batch.
     """
 
@@ -80,9 +83,13 @@ class Writer:
         self,
         connections: Connections,
         publish: Callable[[list[Commit]], None],
+        jobs: Jobs,
         observer: StoreObserver | None = None,
     ) -> None:
         self._connections = connections
+        self._jobs = jobs
+        self._name = uuid4().hex
+        self._batches = 0
         self._publish = publish
         self._observer = observer
         self._queue: deque[_Waiting] = deque()
@@ -188,7 +195,7 @@ class Writer:
 
     async def _transact(self, batch: list[_Waiting]) -> list[Commit]:
         db = await self._connected()
-        work = Batch(db, [waiting.change for waiting in batch], self._numbers)
+        work = Batch(db, [waiting.change for waiting in batch], self._numbers, self._jobs, self._mark())
         await work.find()
         for waiting in batch:
             waiting.outcome = work.decide(waiting.change)
@@ -206,6 +213,10 @@ class Writer:
             self._away = False
             logger.info("the database can be written again")
         return work.commits()
+
+    def _mark(self) -> tuple[str, int]:
+        self._batches += 1
+        return self._name, self._batches
 
     async def _connected(self) -> Connection:
         if self._db is None or self._db.closed:
@@ -252,6 +263,10 @@ class Writer:
         try:
             db = await self._connected()
             ((fate,),) = await (await db.execute(sql.STATUS_OF_TRANSACTION, (work.transaction,))).fetchall()
+            if fate == "committed":
+                ((mine,),) = await (await db.execute(sql.IS_LAST, work.mark)).fetchall()
+                # Another's, to whom the number was given after a crash.
+                fate = fate if mine else "aborted"
         except Failure as error:
             await self._disconnect()
             # A standby that took over has never heard of it.

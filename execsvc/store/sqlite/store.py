@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from execsvc.errors import StorageUnavailable
 from execsvc.model import Execution, ExecutionStatus, LogLevel, StoredWorkflow
 from execsvc.model.filters import Condition, Order
+from execsvc.store.members import Membership
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import (
     Claim,
@@ -46,6 +47,7 @@ class SqliteStore:
     """Implements ``Store``. Make one with ``open``, inside a running event loop."""
 
     name = "sqlite"
+    members: Membership | None = None
 
     def __init__(
         self,

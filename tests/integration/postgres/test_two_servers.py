@@ -1,4 +1,4 @@
-"""One server a database while the queue is inside the server; and what two writers on it do to each other."""
+"""Servers share a database, unless somebody has it alone; and what two writers on it do to each other."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from execsvc.store import Created, DeleteExecution, PostgresDatabase, PutWorkflo
 from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import session as session_module
 from execsvc.store.postgres.connections import Connections
+from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import SERVER_LOCK
 from execsvc.store.postgres.writer import Writer
 from tests.conformance.reads import outcomes, whole_log
@@ -26,19 +27,29 @@ from tests.support.changes import NAMESPACE, NOW, claim, create, entries, move, 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "PATIENCE", 0.1)
-    monkeypatch.setattr(session_module, "LOOK", 0.02)
+    monkeypatch.setattr(session_module, "REOPEN", 0.02)
+    monkeypatch.setattr(session_module, "HEARTBEAT", 0.02)
 
 
-async def test_a_second_server_is_refused_and_told_who_is_there(url: str) -> None:
+async def test_servers_share_a_database_and_are_kept_off_one_that_somebody_has_alone(url: str) -> None:
     database = PostgresDatabase(url=url)
-    store = await PostgresStore.open(database)
-    with pytest.raises(
-        DatabaseLocked, match=r"another server \(execsvc .*/\d+\) uses postgresql://127.0.0.1:\d+/"
-    ) as refused:
-        await PostgresStore.open(database)
-    assert "postgres@" not in str(refused.value)
-    await store.close()
+    first, second = await PostgresStore.open(database), await PostgresStore.open(database)
+    async with await psycopg.AsyncConnection.connect(url, application_name="copier", autocommit=True) as alone:
+        assert not await _taken(alone)
+        await first.close()
+        assert not await _taken(alone)
+        await second.close()
+        assert await _taken(alone)
+        told = r"another server \(copier\) uses postgresql://127.0.0.1:\d+/"
+        with pytest.raises(DatabaseLocked, match=told) as refused:
+            await PostgresStore.open(database)
+        assert "postgres@" not in str(refused.value)
     await (await PostgresStore.open(database)).close()
+
+
+async def _taken(admin: psycopg.AsyncConnection[Any]) -> bool:
+    ((taken,),) = await (await admin.execute("SELECT pg_try_advisory_lock(%s)", (SERVER_LOCK,))).fetchall()
+    return bool(taken)
 
 
 async def test_a_server_whose_connection_was_cut_takes_its_lock_again(url: str) -> None:
@@ -50,8 +61,7 @@ async def test_a_server_whose_connection_was_cut_takes_its_lock_again(url: str) 
         async with asyncio.timeout(20):
             while await _holder(admin) in (None, before):
                 pass
-    with pytest.raises(DatabaseLocked):
-        await PostgresStore.open(database)
+        assert not await _taken(admin)
     await store.create(create())
     await store.close()
 
@@ -86,7 +96,8 @@ async def writers(url: str, count: int) -> AsyncIterator[list[Writer]]:
     async with AsyncExitStack() as stack:
         found = []
         for _ in range(count):
-            writer = Writer(Connections(PostgresDatabase(url=url)), lambda commits: None)
+            connections = Connections(PostgresDatabase(url=url))
+            writer = Writer(connections, lambda commits: None, Jobs(connections.pool()))
             stack.push_async_callback(writer.close)
             found.append(writer)
         yield found

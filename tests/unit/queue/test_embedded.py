@@ -12,7 +12,7 @@ import pytest
 
 from execsvc.errors import StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus
-from execsvc.queue import EmbeddedQueue, KeyLimits, embedded
+from execsvc.queue import EmbeddedQueue, KeyLimits, claims
 from execsvc.store import Claim, SqliteStore, Unfinished, UpdateExecution
 from tests.support.changes import NAMESPACE, NOW, create, move
 from tests.support.clocks import HandClock
@@ -28,11 +28,12 @@ class World:
         values: dict[str, Any] = {"slots": 2, "key_limits": KeyLimits(overrides={"one": 1}), "capacity": 3, **settings}
         self.queue = EmbeddedQueue(store=store, clock=HandClock(), run=self.run, owner="me", **values)
 
-    async def run(self, namespace: str, held: ExecutionStatus, claim: Claim | None) -> None:
+    async def run(self, namespace: str, held: ExecutionStatus, claim: Claim | None) -> ExecutionState:
         assert held.state is ExecutionState.RUNNING
         execution_id = held.execution_id
         self.started.append(execution_id)
         await self.ends[execution_id]
+        return ExecutionState.COMPLETED
 
     def offer(self, execution_id: str, *, priority: int = 0, key: str = "", uid: str = "") -> None:
         self.queue.offer(
@@ -152,7 +153,7 @@ async def test_one_that_was_never_stored_gives_its_slot_back(world: World) -> No
 async def test_a_claim_that_the_database_cannot_take_is_tried_again_and_runs_once(
     world: World, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "RECLAIM", 0.01)
+    monkeypatch.setattr(claims, "RECLAIM", 0.01)
     real, down = store.update, True
 
     def update(change: UpdateExecution) -> asyncio.Future[Any]:
@@ -215,18 +216,18 @@ async def test_it_knows_whether_one_with_a_key_would_start_at_once(world: World)
 async def test_it_is_full_for_those_that_would_have_to_wait(world: World) -> None:
     await world.add("a", "b", "c", "d", key="one")
     assert world.queue.waiting == world.queue.capacity
-    assert world.queue.full_for("one")
+    assert await world.queue.full_for("one")
     # One slot is free still.
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("e")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
 
 
 async def test_without_room_to_wait_what_starts_at_once_is_taken(store: SqliteStore) -> None:
     world = World(store, capacity=0, slots=1)
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("a")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.close()
     world.end("a")
     await world.queue.join()
@@ -236,14 +237,14 @@ async def test_places_that_are_kept_count_until_they_are_let_go(store: SqliteSto
     world = World(store, capacity=1, slots=1)
     # One may start, and one may wait.
     world.queue.expect("first")
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     world.queue.expect("second")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.let_go("second")
-    assert not world.queue.full_for("")
+    assert not await world.queue.full_for("")
     await world.add("a", "b")
     world.queue.let_go("first")
-    assert world.queue.full_for("")
+    assert await world.queue.full_for("")
     world.queue.close()
     world.end("a")
     await world.queue.join()
@@ -262,5 +263,5 @@ async def test_once_closed_it_starts_nothing_more(world: World) -> None:
 
 async def test_who_waits_can_be_asked_why(world: World) -> None:
     await world.add("a", "b", "c", "d")
-    assert world.queue.describe("uid-a") is None
-    assert world.queue.describe("uid-d") == "waiting for a slot, place 2 of 2"
+    assert await world.queue.describe("uid-a") is None
+    assert await world.queue.describe("uid-d") == "waiting for a slot, place 2 of 2"

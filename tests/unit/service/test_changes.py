@@ -44,7 +44,7 @@ def status(last_sequence: int = 1, uid: str = "u") -> ExecutionStatus:
 
 
 def test_tokens_come_in_order_and_those_of_one_attempt_in_one_piece() -> None:
-    subscriber = Subscriber(tokens=True)
+    subscriber = Subscriber(tokens=True, nodes=True)
     for text in ("Hel", "lo"):
         subscriber.token(token(text))
     subscriber.token(token("other", "b"))
@@ -58,7 +58,7 @@ def test_tokens_come_in_order_and_those_of_one_attempt_in_one_piece() -> None:
 
 
 def test_tokens_that_nobody_takes_are_left_out_and_it_is_said_once() -> None:
-    subscriber = Subscriber(tokens=True)
+    subscriber = Subscriber(tokens=True, nodes=True)
     piece = "x" * (1_024 - TOKEN_COST)
     for _ in range(TOKEN_BYTES // 1_024 - 1):
         subscriber.token(token(piece))
@@ -76,14 +76,14 @@ def test_tokens_that_nobody_takes_are_left_out_and_it_is_said_once() -> None:
 
 @pytest.mark.parametrize("text", ["", "x"])
 def test_many_small_tokens_cost_bounded_memory_too(text: str) -> None:
-    subscriber = Subscriber(tokens=True)
+    subscriber = Subscriber(tokens=True, nodes=True)
     for _ in range(TOKEN_BYTES // 8):
         subscriber.token(token(text))
     assert len(subscriber._tokens) <= TOKEN_BYTES // TOKEN_COST
 
 
 def test_who_asked_for_no_tokens_is_neither_woken_by_them_nor_keeps_them() -> None:
-    subscriber = Subscriber(tokens=False)
+    subscriber = Subscriber(tokens=False, nodes=True)
     subscriber.token(token("x"))
     assert not subscriber.changed.is_set()
     assert subscriber.take_tokens() == ([], False)

@@ -608,7 +608,9 @@ class WatchExecutionResponse(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     TOKENS_DROPPED_FIELD_NUMBER: _builtins.int
     tokens_dropped: _builtins.bool
-    """Whether pieces were left out since the response before, because they came faster than they were read."""
+    """Whether pieces were left out since the response before: they came faster than they were read, or another of the
+    servers that share a database runs the execution.
+    """
     @_builtins.property
     def status(self) -> _execution_pb2.ExecutionStatus:
         """Where the execution stands."""
@@ -619,7 +621,9 @@ class WatchExecutionResponse(_message.Message):
 
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChunk]:
-        """Pieces of answers since the response before. Live only: what was said before the call is not repeated."""
+        """Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+        that share a database only the one that runs the execution has them.
+        """
 
     def __init__(
         self,

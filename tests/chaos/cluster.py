@@ -1,0 +1,301 @@
+"""Kill or suspend servers that share a database, or restart it, again and again: ``python -m tests.chaos.cluster``.
+
+At least 300 executions are in flight at each fault. Exits with 1 if anything was found that must not be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from execsvc_client import to_definition, v1
+from tests.servers.postgres import IMMEDIATE, PostgresServer
+from tests.support.processes import ServerProcess
+from tests.support.step_node import install, runs
+from tests.support.workflows import node, output, workflow
+
+SERVERS: Final = 3
+#: Executions kept under way, and those that a fault waits for.
+STANDING: Final = 340
+IN_FLIGHT: Final = 300
+#: Slots of each server: two could just about run all of it.
+SLOTS: Final = 160
+SUBMITTERS: Final = 24
+#: Seconds of each step, of three in a row.
+STEP: Final = 1.5
+#: Seconds that a suspended server is suspended.
+SUSPENDED: Final = 8.0
+#: Seconds within which others must have taken over.
+RESCUED: Final = 10.0
+#: Seconds after which what has not completed will not any more.
+PATIENCE: Final = 120.0
+DEFINITION: Final = to_definition(
+    workflow("a > b > c > out", **{name: node("step", seconds=STEP) for name in "abc"}, out=output("nodes.c"))
+)
+#: Writes down who writes of a node, by its connection, under which epoch.
+AUDIT: Final = """
+CREATE TABLE public.audit (uid text, epoch bigint, writer text, PRIMARY KEY (uid, epoch, writer));
+CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.audit SELECT e.uid, e.epoch, current_setting('application_name')
+    FROM execsvc.executions AS e WHERE e.pk = NEW.execution ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON execsvc.node_runs FOR EACH ROW EXECUTE FUNCTION public.audit();
+"""
+
+
+class ClusterChaos:
+    """One run."""
+
+    def __init__(self, directory: Path, seed: int, *, say: Any = print) -> None:
+        self._directory = directory
+        self._rng = random.Random(seed)
+        self._say = say
+        self._environment = install(directory)
+        self._postgres = PostgresServer()
+        self._servers: list[ServerProcess] = []
+        self._acknowledged: set[str] = set()
+        self._numbers = itertools.count(1)
+        self._completed = 0
+        #: How often a node had run by the time it was first found recorded after a fault.
+        self._recorded: dict[str, int] = {}
+        self._codes: set[str] = set()
+        self.problems: list[str] = []
+        self.figures: dict[str, Any] = {"kills": 0, "suspensions": 0, "restarts": 0, "rescues": [], "in_flight": []}
+
+    async def run(self, faults: list[str]) -> None:
+        """Let the faults come one after the other, then see that everything completes."""
+        self._url = self._postgres.migrated()
+        self._database = self._url.rpartition("/")[2]
+        self._postgres.execute(AUDIT, self._database)
+        begin: dict[str, Callable[[], Awaitable[None]]] = {
+            "kill": self._kill,
+            "suspend": self._suspend,
+            "restart": self._restart,
+        }
+        try:
+            self._servers = [await asyncio.to_thread(self._start) for _ in range(SERVERS)]
+            async with self._load():
+                for number, fault in enumerate(faults, start=1):
+                    await self._until_in_flight()
+                    await begin[fault]()
+                    self._note_recorded()
+                    told = {"round": number, "fault": fault, "rescue": self.figures["rescues"][-1:]}
+                    self._say(json.dumps(told | {"acknowledged": len(self._acknowledged)}), flush=True)
+            await self._all_complete()
+            self._look()
+        finally:
+            for server in self._servers:
+                if server.process.poll() is None:
+                    server.process.send_signal(signal.SIGCONT)
+                    server.kill()
+            self._postgres.close()
+
+    def _start(self) -> ServerProcess:
+        options = ("--plugin", "step", "--max-concurrent", str(SLOTS), "--max-queued", "100000", "--grace", "1")
+        log = self._directory / "servers.log"
+        return ServerProcess(self._url, *options, log=log, environment=self._environment)
+
+    # Load
+
+    @asynccontextmanager
+    async def _load(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            clients = [group.create_task(self._submit()) for _ in range(SUBMITTERS)]
+            yield
+            for client in clients:
+                client.cancel()
+
+    async def _submit(self) -> None:
+        while True:
+            if len(self._acknowledged) - self._completed >= STANDING:
+                await asyncio.sleep(0.05)
+                continue
+            await self._execute(f"e{next(self._numbers)}")
+
+    async def _execute(self, name: str) -> None:
+        """Ask servers in turn until one acknowledges; the same id is the same execution."""
+        while True:
+            address = self._rng.choice(self._servers).address
+            try:
+                async with grpc.aio.insecure_channel(address) as channel:
+                    request = v1.ExecuteRequest(execution_id=name, definition=DEFINITION)
+                    await v1.ExecutionServiceStub(channel).Execute(request, timeout=3)
+            except grpc.aio.AioRpcError as error:
+                self._codes.add(error.code().name)
+                await asyncio.sleep(0.1)
+                continue
+            self._acknowledged.add(name)
+            return
+
+    async def _until_in_flight(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            in_flight = self._count("state = 'RUNNING'")
+            self._completed = self._count("state = 'COMPLETED'")
+            if in_flight >= IN_FLIGHT:
+                self.figures["in_flight"].append(in_flight)
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"only {in_flight} executions run at once")
+            await asyncio.sleep(0.1)
+
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._postgres.execute(statement, self._database)
+
+    def _count(self, condition: str) -> int:
+        return int(self._rows(f"SELECT count(*) FROM execsvc.executions WHERE {condition}")[0][0])
+
+    # Faults
+
+    async def _kill(self) -> None:
+        victim = self._rng.randrange(SERVERS)
+        held = self._held_by(self._servers[victim])
+        self._servers[victim].kill()
+        self.figures["kills"] += 1
+        await self._until_rescued(held)
+        self._servers[victim] = await asyncio.to_thread(self._start)
+
+    async def _suspend(self) -> None:
+        victim = self._rng.choice(self._servers)
+        held = self._held_by(victim)
+        victim.process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        self.figures["suspensions"] += 1
+        await self._until_rescued(held)
+        await asyncio.sleep(max(0.0, SUSPENDED - (time.monotonic() - started)))
+        victim.process.send_signal(signal.SIGCONT)
+
+    async def _restart(self) -> None:
+        await asyncio.to_thread(self._postgres.shut, IMMEDIATE)
+        await asyncio.sleep(self._rng.uniform(0, 2))
+        await asyncio.to_thread(self._postgres.start)
+        self.figures["restarts"] += 1
+
+    def _held_by(self, server: ServerProcess) -> list[tuple[str, int]]:
+        """The executions a server runs, each with its epoch."""
+        return self._rows(
+            f"SELECT uid, epoch FROM execsvc.executions WHERE state = 'RUNNING' AND owner LIKE '%/{server.process.pid}'"
+        )
+
+    async def _until_rescued(self, held: list[tuple[str, int]]) -> None:
+        """Wait until everything a server ran has ended or has gone to another, by which its epoch has grown."""
+        started = time.monotonic()
+        while True:
+            now = self._rows("SELECT uid, epoch, state FROM execsvc.executions WHERE state = 'RUNNING'")
+            running = {uid: epoch for uid, epoch, _ in now}
+            left = [uid for uid, epoch in held if running.get(uid) == epoch]
+            took = time.monotonic() - started
+            if not left or took > 3 * RESCUED:
+                break
+            await asyncio.sleep(0.05)
+        self.figures["rescues"].append(round(took, 1))
+        if took > RESCUED:
+            self.problems.append(f"{len(left)} of {len(held)} executions waited {took:.1f} s for a rescue")
+
+    # What must hold
+
+    def _note_recorded(self) -> None:
+        done = self._rows(
+            "SELECT e.execution_id || '/' || n.node_id FROM execsvc.node_runs AS n "
+            "JOIN execsvc.executions AS e ON e.pk = n.execution WHERE n.state = 'COMPLETED' AND n.node_id <> 'out'"
+        )
+        times = runs(self._directory)
+        for (name,) in done:
+            self._recorded.setdefault(name, times[name])
+
+    async def _all_complete(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            done = {name for (name,) in self._rows("SELECT execution_id FROM execsvc.executions WHERE end_time > 0")}
+            left = self._acknowledged - done
+            if not left:
+                break
+            if time.monotonic() > deadline:
+                self.problems.append(
+                    f"{len(left)} acknowledged executions did not end: {self._facts(sorted(left)[:3])}"
+                )
+                break
+            await asyncio.sleep(0.2)
+        failed = self._rows("SELECT execution_id, state, message FROM execsvc.executions WHERE state <> 'COMPLETED'")
+        self.problems += [
+            f"{name} is {state}: {message}" for name, state, message in failed if name in self._acknowledged
+        ][:5]
+
+    def _facts(self, names: list[str]) -> list[tuple[Any, ...]]:
+        """What the database holds of executions, their jobs and the servers, for whoever has to find out why."""
+        wanted = ", ".join(f"'{name}'" for name in names)
+        servers = self._rows("SELECT id, now() - last_heartbeat FROM execsvc.procrastinate_workers")
+        found = self._rows(
+            "SELECT e.execution_id, e.state, e.epoch, e.owner, e.last_sequence, e.running_nodes, j.id, j.status::text, "
+            "j.worker_id, j.attempts FROM execsvc.executions AS e "
+            f"LEFT JOIN execsvc.procrastinate_jobs AS j ON j.queueing_lock = e.uid WHERE e.execution_id IN ({wanted})"
+        )
+        return [*found, *servers, *((server.process.pid,) for server in self._servers)]
+
+    def _look(self) -> None:
+        times = runs(self._directory)
+        self.problems += [
+            f"{name} was recorded after {known} runs, and ran {times[name]} times"
+            for name, known in self._recorded.items()
+            if times[name] != known
+        ][:5]
+        gaps = self._rows(
+            "SELECT e.execution_id FROM execsvc.executions AS e JOIN execsvc.log_entries AS l ON l.execution = e.pk "
+            "GROUP BY e.pk HAVING count(*) <> e.last_sequence OR max(l.sequence) <> e.last_sequence "
+            "OR min(l.sequence) <> 1"
+        )
+        self.problems += [f"the log of {name} has a gap" for (name,) in gaps][:5]
+        two = self._rows("SELECT uid, epoch FROM public.audit GROUP BY uid, epoch HAVING count(*) > 1")
+        self.problems += [f"two servers wrote of {uid} under epoch {epoch}" for uid, epoch in two][:5]
+        wrong = self._codes - {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+        self.problems += [f"clients were told {code}" for code in sorted(wrong)]
+        left = self._rows("SELECT count(*) FROM execsvc.procrastinate_jobs")[0][0]
+        if left and not self._count("state <> 'COMPLETED'"):
+            self.problems.append(f"{left} jobs are left of executions that have ended")
+        self.figures |= {
+            "acknowledged": len(self._acknowledged),
+            "run_again": sum(times.values()) - len(times),
+            "taken_over": self._count("epoch > 1"),
+            "in_flight": min(self.figures["in_flight"], default=0),
+            "codes": sorted(self._codes),
+        }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="kills; a suspension comes after every fifth")
+    parser.add_argument("--restarts", type=int, default=0, help="restarts of the database, among the kills")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
+    faults = [fault for number in range(1, given.rounds + 1) for fault in ["kill"] + ["suspend"] * (number % 5 == 0)]
+    for _ in range(given.restarts):
+        faults.insert(rng.randrange(len(faults) + 1), "restart")
+    print(f"seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        chaos = ClusterChaos(Path(directory), given.seed)
+        asyncio.run(chaos.run(faults))
+        print(json.dumps(chaos.figures), flush=True)
+        for problem in chaos.problems:
+            print(problem, file=sys.stderr)
+        return 1 if chaos.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
