@@ -254,6 +254,11 @@ class DistributedQueue:
                 told = True
                 await asyncio.sleep(AGAIN)
                 self._wanted.set()
+            except Exception:
+                # A bug, but no reason to take nothing any more.
+                logger.exception("the queue failed")
+                await asyncio.sleep(AGAIN)
+                self._wanted.set()
 
     async def _hand_over(self) -> None:
         ended = [uid for uid in self._ended if not self._uids[uid]]

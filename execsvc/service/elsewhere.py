@@ -132,6 +132,9 @@ class Elsewhere:
             except StorageUnavailable as error:
                 # The next sign of life looks at everything.
                 logger.debug("cannot look at what other servers have changed: %s", error)
+            except Exception:
+                # A bug, but no reason to hear nothing any more.
+                logger.exception("looking at what other servers have changed failed")
 
     async def _look(self, told: set[int], *, everything: bool) -> None:
         live = {(namespace, held.execution_id): held for namespace, held in self._engine.live}

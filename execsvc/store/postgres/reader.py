@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,10 +10,10 @@ import orjson
 import psycopg
 from psycopg import AsyncCursor
 
-from execsvc.errors import ExecutionNotFound
+from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
-from execsvc.store.postgres.connections import Connection, Pool
+from execsvc.store.postgres.connections import ANSWER, Connection, Pool
 from execsvc.store.postgres.failures import Failure, translated
 from execsvc.store.protocol import Claim, LogPage, Unfinished
 from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
@@ -97,8 +98,13 @@ class Reader:
             left -= 1
             db: Connection | None = None
             try:
-                async with self._pool.connection() as db:
+                async with asyncio.timeout(ANSWER), self._pool.connection() as db:
                     return await _run(db, queries)
+            except TimeoutError:
+                failure = StorageUnavailable("the database cannot be read: it does not answer")
+                if self._observer is not None:
+                    self._observer.read_failed(failure)
+                raise failure from None
             except Failure as error:
                 if left and db is not None and db.closed:
                     continue

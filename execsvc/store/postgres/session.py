@@ -112,6 +112,11 @@ class Session:
                     logger.warning("the connection over which servers hear of each other is lost: %s", error)
                 await self._drop()
                 await asyncio.sleep(REOPEN)
+            except Exception:
+                # A bug, but no reason to be silent, by which the others would take this server for gone.
+                logger.exception("a sign of life failed")
+                await self._drop()
+                await asyncio.sleep(REOPEN)
 
     async def _take_anew(self, member: Member) -> None:
         db = await self._connections.connect_directly()
