@@ -1186,9 +1186,11 @@ type WatchExecutionResponse struct {
 	Status *ExecutionStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// Nodes that changed since the response before; in the first response all nodes. Without outputs.
 	Nodes []*NodeRun `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	// Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+	// Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+	// that share a database only the one that runs the execution has them.
 	Tokens []*TokenChunk `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	// Whether pieces were left out since the response before, because they came faster than they were read.
+	// Whether pieces were left out since the response before: they came faster than they were read, or another of the
+	// servers that share a database runs the execution.
 	TokensDropped bool `protobuf:"varint,4,opt,name=tokens_dropped,json=tokensDropped,proto3" json:"tokens_dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

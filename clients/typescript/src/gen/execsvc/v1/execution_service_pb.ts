@@ -625,14 +625,16 @@ export type WatchExecutionResponse = Message<"execsvc.v1.WatchExecutionResponse"
   nodes: NodeRun[];
 
   /**
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    *
    * @generated from field: repeated execsvc.v1.TokenChunk tokens = 3;
    */
   tokens: TokenChunk[];
 
   /**
-   * Whether pieces were left out since the response before, because they came faster than they were read.
+   * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+   * servers that share a database runs the execution.
    *
    * @generated from field: bool tokens_dropped = 4;
    */

@@ -154,7 +154,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<io.execsvc.v1.TokenChunk> tokens_;
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -165,7 +166,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -177,7 +179,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -188,7 +191,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -199,7 +203,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -214,7 +219,8 @@ private static final long serialVersionUID = 0L;
   private boolean tokensDropped_ = false;
   /**
    * <pre>
-   * Whether pieces were left out since the response before, because they came faster than they were read.
+   * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+   * servers that share a database runs the execution.
    * </pre>
    *
    * <code>bool tokens_dropped = 4 [json_name = "tokensDropped"];</code>
@@ -1193,7 +1199,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1207,7 +1214,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1221,7 +1229,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1235,7 +1244,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1256,7 +1266,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1274,7 +1285,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1294,7 +1306,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1315,7 +1328,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1333,7 +1347,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1351,7 +1366,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1370,7 +1386,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1387,7 +1404,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1404,7 +1422,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1415,7 +1434,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1429,7 +1449,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1444,7 +1465,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1455,7 +1477,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1467,7 +1490,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+     * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+     * that share a database only the one that runs the execution has them.
      * </pre>
      *
      * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -1494,7 +1518,8 @@ private static final long serialVersionUID = 0L;
     private boolean tokensDropped_ ;
     /**
      * <pre>
-     * Whether pieces were left out since the response before, because they came faster than they were read.
+     * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+     * servers that share a database runs the execution.
      * </pre>
      *
      * <code>bool tokens_dropped = 4 [json_name = "tokensDropped"];</code>
@@ -1506,7 +1531,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether pieces were left out since the response before, because they came faster than they were read.
+     * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+     * servers that share a database runs the execution.
      * </pre>
      *
      * <code>bool tokens_dropped = 4 [json_name = "tokensDropped"];</code>
@@ -1522,7 +1548,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether pieces were left out since the response before, because they came faster than they were read.
+     * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+     * servers that share a database runs the execution.
      * </pre>
      *
      * <code>bool tokens_dropped = 4 [json_name = "tokensDropped"];</code>

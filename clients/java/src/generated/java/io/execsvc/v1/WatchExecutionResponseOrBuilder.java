@@ -83,7 +83,8 @@ public interface WatchExecutionResponseOrBuilder extends
 
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -92,7 +93,8 @@ public interface WatchExecutionResponseOrBuilder extends
       getTokensList();
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -100,7 +102,8 @@ public interface WatchExecutionResponseOrBuilder extends
   io.execsvc.v1.TokenChunk getTokens(int index);
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -108,7 +111,8 @@ public interface WatchExecutionResponseOrBuilder extends
   int getTokensCount();
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -117,7 +121,8 @@ public interface WatchExecutionResponseOrBuilder extends
       getTokensOrBuilderList();
   /**
    * <pre>
-   * Pieces of answers since the response before. Live only: what was said before the call is not repeated.
+   * Pieces of answers since the response before. Live only: what was said before the call is not repeated. Of servers
+   * that share a database only the one that runs the execution has them.
    * </pre>
    *
    * <code>repeated .execsvc.v1.TokenChunk tokens = 3 [json_name = "tokens"];</code>
@@ -127,7 +132,8 @@ public interface WatchExecutionResponseOrBuilder extends
 
   /**
    * <pre>
-   * Whether pieces were left out since the response before, because they came faster than they were read.
+   * Whether pieces were left out since the response before: they came faster than they were read, or another of the
+   * servers that share a database runs the execution.
    * </pre>
    *
    * <code>bool tokens_dropped = 4 [json_name = "tokensDropped"];</code>
