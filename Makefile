@@ -20,7 +20,7 @@ RESTARTS ?= 20
 
 SOURCES := conftest.py execsvc clients/python tools $(wildcard tests benchmarks examples deploy)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header $(if $(UPGRADE),--upgrade) --group build
+	--no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -103,9 +103,11 @@ nightly: chaos fuzz  ## Run chaos, fuzz, 10,000 steps of the model, and all chec
 	EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
 
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
-	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
-	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/run.lock pyproject.toml
-	$(COMPILE) --constraint requirements/dev.lock --group dev --group bench --output-file requirements/bench.lock pyproject.toml
+	$(COMPILE) --group build --group dev --output-file requirements/dev.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/run.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --group build --group dev --group bench --output-file requirements/bench.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/build.lock
+	$(COMPILE) --constraint requirements/dev.lock --extra postgres --output-file requirements/image.lock pyproject.toml
 
 clean:  ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist $(wildcard $(foreach made,build dist node_modules target,clients/*/$(made))) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
