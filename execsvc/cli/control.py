@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from execsvc.cli.aside import result
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import status_document
 from execsvc.cli.files import located, read_input
@@ -119,7 +118,7 @@ def retry(
         if wait:
             if not as_json:
                 print(f"{after.execution_id} is {after.state}", file=sys.stderr)
-            raise typer.Exit(tell(result(lambda: client.wait(execution_id)), as_json=as_json))
+            raise typer.Exit(tell(client.wait(execution_id), as_json=as_json))
     _tell(after, as_json=as_json)
 
 

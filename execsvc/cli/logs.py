@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from execsvc.cli.aside import each
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import entry_document
 from execsvc.cli.failures import usage_error
@@ -53,7 +52,7 @@ def logs(
                 follow=follow,
             ) as entries,
         ):
-            for entry in each(entries):
+            for entry in entries:
                 show(entry)
 
 

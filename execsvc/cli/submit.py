@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from execsvc.cli.aside import result
 from execsvc.cli.completion import workflow_ids
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import status_document
@@ -101,7 +100,7 @@ def submit(
         if wait:
             if not as_json:
                 print(status.execution_id, file=sys.stderr)
-            raise typer.Exit(tell(result(lambda: client.wait(status.execution_id)), as_json=as_json))
+            raise typer.Exit(tell(client.wait(status.execution_id), as_json=as_json))
     if as_json:
         print_json(status_document(status))
         return

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from execsvc.cli.aside import each
 from execsvc.cli.connection import connected
 from execsvc.cli.exit_codes import ExitCode, by_state
 from execsvc.cli.log_tail import LogTail
@@ -56,7 +55,7 @@ def watch(
         wanted = view.live if tokens is None else tokens
         try:
             with until_unread(), client.watch(execution_id, include_tokens=wanted) as snapshots, view:
-                for snapshot in each(snapshots):
+                for snapshot in snapshots:
                     state = str(snapshot.state)
                     view.show(snapshot)
         except KeyboardInterrupt:
