@@ -71,7 +71,8 @@ async def recorded(start_server: StartServer, gates: Gates, clock: HandClock) ->
         await until_logged(client, "paused", "node_completed")
         clock.advance(60)
         await client.execute(chain("r"), execution_id="running", priority=-5)
-        await gates.entered("r")
+        # In the journal as well, which follows a moment later.
+        await until_logged(client, "running", "node_started")
         clock.advance(60)
         await client.execute(ECHO, execution_id="pending", labels={"team": "a"})
         yield Stubs(channel)
