@@ -99,7 +99,7 @@ fuzz: $(VENV)/ready-dev  ## Send what nobody should send, TRIES=1000 times of ea
 	EXECSVC_FUZZ=$(TRIES) $(BIN)/python -m pytest -q --timeout 7200 tests/fuzz $(PYTEST)
 
 nightly: chaos fuzz  ## Run chaos, fuzz, 10,000 steps of the model, and all checks of the clients
-	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model $(PYTEST)
+	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model tests/chaos/test_cluster.py $(PYTEST)
 	EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
 
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)

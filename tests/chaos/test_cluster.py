@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.chaos.cluster import ClusterChaos
 
 
+# Its promise is about seconds, which nothing else on the machine may take: beside other tests it says nothing.
+@pytest.mark.skipif(not os.environ.get("EXECSVC_NIGHTLY"), reason="runs alone: EXECSVC_NIGHTLY=1, make nightly")
 @pytest.mark.timeout(300)
 async def test_no_fault_of_a_server_or_the_database_loses_repeats_or_garbles_anything(tmp_path: Path) -> None:
     chaos = ClusterChaos(tmp_path, seed=8)

@@ -50,5 +50,5 @@ def script(language: Language, name: str, *arguments: str | Path, cwd: Path | No
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise
-    assert process.returncode == 0, said[-10_000:]
+    assert process.returncode == 0, said[-60_000:]
     return said
