@@ -158,6 +158,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             executors=settings.executors(),
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
+            in_doubt=_in_doubt(store),
         )
         queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
@@ -276,6 +277,11 @@ def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | 
         owner=owner,
         waited=waited,
     )
+
+
+def _in_doubt(store: Store) -> Callable[[], bool]:
+    members = store.members
+    return (lambda: False) if members is None else lambda: members.in_doubt
 
 
 def _elsewhere(store: Store, changes: Changes, engine: Engine) -> Elsewhere | None:

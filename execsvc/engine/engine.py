@@ -46,6 +46,7 @@ class Engine:
         executors: by node type.
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
+        in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Engine:
         node_types: NodeTypes = BUILTIN,
         observers: tuple[Observer, ...] = (),
         on_token: TokenListener | None = None,
+        in_doubt: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._in_doubt = in_doubt
         self._store = store
         self._clock = clock
         self._node_types = node_types
@@ -122,6 +125,7 @@ class Engine:
             executors=self._executors,
             observers=self._observers,
             on_token=self._on_token,
+            in_doubt=self._in_doubt,
             namespace=namespace,
             claim=claim,
             plan=plan,

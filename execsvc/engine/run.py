@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -66,10 +66,12 @@ class ExecutionRun:
         executors: Executors,
         observers: tuple[Observer, ...],
         on_token: TokenListener | None,
+        in_doubt: Callable[[], bool],
         namespace: str,
         claim: Claim,
         plan: Plan,
     ) -> None:
+        self._in_doubt = in_doubt
         self.namespace = namespace
         #: The execution as of the claim.
         self.held = claim.status
@@ -293,6 +295,9 @@ class ExecutionRun:
         attempt = self._first_attempt(node)
         while True:
             await self._until_due(attempt)
+            if self._in_doubt():
+                # Another server may have the lease, and have recorded this very node: a write under it tells.
+                await self._journal.commit()
             if self._held_back:
                 # An attempt not yet started waits for the resume, in this run or another.
                 self._next_attempt[node.id] = attempt

@@ -104,6 +104,11 @@ class Membership(Protocol):
         """Executions that waited for a server as of the last sign of life."""
         ...
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last sign of life is so long ago that the others may have given this server up."""
+        ...
+
     async def tell_heard(self, namespace: str, execution_id: str, sequence: int) -> None:
         """Tell the others that the run here has heard of what its log says up to a sequence."""
         ...

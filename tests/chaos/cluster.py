@@ -187,26 +187,25 @@ class ClusterChaos:
         await asyncio.to_thread(self._postgres.start)
         self.figures["restarts"] += 1
 
-    def _held_by(self, server: ServerProcess) -> list[tuple[str, int]]:
+    def _held_by(self, server: ServerProcess) -> dict[str, int]:
         """The executions a server runs, each with its epoch."""
-        return self._rows(
-            f"SELECT uid, epoch FROM execsvc.executions WHERE state = 'RUNNING' AND owner LIKE '%/{server.process.pid}'"
-        )
+        mine = f"state = 'RUNNING' AND owner LIKE '%/{server.process.pid}'"
+        return dict(self._rows(f"SELECT execution_id, epoch FROM execsvc.executions WHERE {mine}"))
 
-    async def _until_rescued(self, held: list[tuple[str, int]]) -> None:
+    async def _until_rescued(self, held: dict[str, int]) -> None:
         """Wait until everything a server ran has ended or has gone to another, by which its epoch has grown."""
         started = time.monotonic()
         while True:
-            now = self._rows("SELECT uid, epoch, state FROM execsvc.executions WHERE state = 'RUNNING'")
-            running = {uid: epoch for uid, epoch, _ in now}
-            left = [uid for uid, epoch in held if running.get(uid) == epoch]
+            running = dict(self._rows("SELECT execution_id, epoch FROM execsvc.executions WHERE state = 'RUNNING'"))
+            left = sorted(name for name, epoch in held.items() if running.get(name) == epoch)
             took = time.monotonic() - started
             if not left or took > 3 * RESCUED:
                 break
             await asyncio.sleep(0.05)
         self.figures["rescues"].append(round(took, 1))
         if took > RESCUED:
-            self.problems.append(f"{len(left)} of {len(held)} executions waited {took:.1f} s for a rescue")
+            told = f"{len(left)} of {len(held)} executions waited {took:.1f} s for a rescue"
+            self.problems.append(f"{told}: {self._facts(left[:3])}" if left else told)
 
     # What must hold
 

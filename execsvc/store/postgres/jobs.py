@@ -91,6 +91,8 @@ class Jobs:
         self.waiting = 0
         self._beats = 0
         self._connected_at = 0.0
+        #: When the last sign of life was given that the database has, on the loop's clock.
+        self._alive_at = 0.0
         self._kept: Callable[[], Iterable[str]] = tuple
         self._on_work: list[Callable[[], None]] = []
         self._on_beat: list[Callable[[Beat], None]] = []
@@ -116,6 +118,11 @@ class Jobs:
     def on_heard(self, listener: Callable[[int, int], None]) -> None:
         """See ``Membership.on_heard``."""
         self._on_heard.append(listener)
+
+    @property
+    def in_doubt(self) -> bool:
+        """See ``Membership.in_doubt``."""
+        return asyncio.get_running_loop().time() - self._alive_at >= GONE
 
     # What a batch writes along
 
@@ -147,6 +154,7 @@ class Jobs:
             anew: the connection is a new one.
         """
         loop = asyncio.get_running_loop()
+        given_at = loop.time()
         if anew:
             await db.execute(f'LISTEN "{WORK_CHANNEL}"'.encode())
             await db.execute(f'LISTEN "{CHANGE_CHANNEL}"'.encode())
@@ -155,6 +163,7 @@ class Jobs:
         if self.worker is None or not await _all(db, _BEAT, (self.worker,)):
             was_gone = self.worker is not None
             await self._join(db)
+        self._alive_at = given_at
         # After an outage everybody is silent: others get as long to be heard again as they may be silent at all.
         if loop.time() - self._connected_at >= GONE:
             await self._rescue(db)

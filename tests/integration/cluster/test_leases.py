@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from execsvc.engine.journal import Journal
 from execsvc.store import PostgresDatabase
 from execsvc.store.postgres import jobs as jobs_module
 from execsvc.store.postgres import session
@@ -105,6 +106,42 @@ async def test_the_write_of_a_runner_that_lost_its_lease_is_refused_though_nobod
             assert "a write under epoch 1 was refused" in caplog.text
             completed = [told for told in await story(b, "e") if told.endswith(":completed")]
             assert completed == ["g:completed", "h:completed", "out:completed"]
+            muted.numbers.clear()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_runner_that_was_suspended_after_a_commit_begins_nothing_that_another_server_has_run(
+    replicas: Replicas,
+    gates: Gates,
+    sql: Sql,
+    muted: Muted,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Jobs, "heard", lambda self, channel, payload: None)
+    committed, resumed = asyncio.Event(), asyncio.Event()
+    commit = Journal.commit
+
+    async def suspended_after_the_first(journal: Journal) -> None:
+        await commit(journal)
+        if not committed.is_set():
+            committed.set()
+            await resumed.wait()
+
+    monkeypatch.setattr(Journal, "commit", suspended_after_the_first)
+    gates.open("g", "h")
+    async with replicas() as a:
+        await a.execute(chain("g", "h"), execution_id="e")
+        await committed.wait()
+        muted.numbers.add(await server_that_holds(sql, "e"))
+        async with replicas() as b:
+            assert (await b.wait("e")).state == "COMPLETED"
+            assert gates.entries == {"g": 1, "h": 1}
+            resumed.set()
+            async with asyncio.timeout(20):
+                while "a write under epoch 1 was refused" not in caplog.text:
+                    await b.status("e")
+            assert gates.entries == {"g": 1, "h": 1}
             muted.numbers.clear()
 
 
