@@ -101,6 +101,7 @@ class Lab:
             server.revoke(str(body.get("token_id", "")))
             return {}
         if action == "remove":
+            server.unlock()
             server.kill()
             del self._servers[name]
             return {}
@@ -111,6 +112,8 @@ class Lab:
             "drain": server.drain,
             "freeze": server.freeze,
             "thaw": server.thaw,
+            "lock": server.lock,
+            "unlock": server.unlock,
         }
         if action not in actions:
             raise LabError(f"there is no action {action!r}; there are {', '.join((*actions, *_MORE))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ class LabServer:
             self._arguments += ["--tls-cert", str(paths[0]), "--tls-key", str(paths[1])]
         self._lock = threading.Lock()
         self._process: ServerProcess | None = None
+        self._writer: sqlite3.Connection | None = None
         #: Host and port; the same for as long as the server is not removed.
         self.target = "127.0.0.1:0"
         self.start()
@@ -121,6 +123,18 @@ class LabServer:
     def thaw(self) -> None:
         """Let it go on."""
         self._running().process.send_signal(signal.SIGCONT)
+
+    def lock(self) -> None:
+        """Hold the database's write lock, as another process may."""
+        if self._writer is None:
+            self._writer = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False, timeout=30)
+            self._writer.execute("BEGIN IMMEDIATE")
+
+    def unlock(self) -> None:
+        """Let the lock go."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def token(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """Make an API token."""
