@@ -1,10 +1,17 @@
-"""How the tests are spread over processes."""
+"""How the tests are spread over processes, and what those heed."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C: where the tests run in the background it is ignored, and would be by the commands they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

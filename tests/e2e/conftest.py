@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -93,8 +92,6 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            # Whoever runs the tests in the background may have Ctrl-C ignored, and so would what they start.
-            preexec_fn=_heeds_ctrl_c,
         )
 
     @contextmanager
@@ -105,10 +102,6 @@ class Cli:
             yield process
         finally:
             end(process)
-
-
-def _heeds_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -16,7 +17,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -54,12 +56,14 @@ def certificates(tmp_path: Path) -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports that nobody listens on, below those that the system gives connections: servers come back to them."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 def here(deployment: Deployment, **changes: str) -> dict[str, str]:
@@ -129,8 +133,17 @@ class Load:
     def end(self) -> list[tuple[str, Any]]:
         """Stop them; what became of every execution. Raises what a client was told that it could not get over."""
         self._stopping.set()
-        with self._threads:
-            return [done for client in self._running for done in client.result()]
+        return [done for client in self._running for done in client.result()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        # Where the test has failed nobody waits for what they still try.
+        self._threads.shutdown(wait=kind is None, cancel_futures=True)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("envoy") is None, reason="there is no wheel of Envoy for this machine")
@@ -158,10 +171,11 @@ def test_a_rolling_restart_behind_the_proxy_loses_nothing_and_troubles_no_client
         stack.enter_context(proxy(front, ports, certificates, tmp_path))
         client = stack.enter_context(ExecutionClient(f"localhost:{front}", tls=tls, call_timeout=60))
         client.execute(ENDLESS, execution_id="long")
-        with ThreadPoolExecutor(1) as follower:
-            entries = follower.submit(lambda: list(client.logs("long", follow=True)))
-            load = Load(f"localhost:{front}", tls, clients=4)
-
+        log = stack.enter_context(client.logs("long", follow=True))
+        follower = ThreadPoolExecutor(1)
+        stack.callback(follower.shutdown, wait=False)
+        entries = follower.submit(lambda: list(log))
+        with Load(f"localhost:{front}", tls, clients=4) as load:
             for place, environment in enumerate(servers):
                 running[place].terminate()
                 _, logged = running[place].communicate(timeout=60)
@@ -169,9 +183,9 @@ def test_a_rolling_restart_behind_the_proxy_loses_nothing_and_troubles_no_client
                 running[place] = stack.enter_context(serving(environment))
 
             done = load.end()
-            assert client.status("long").state == "RUNNING"
-            client.stop("long")
-            sequences = [entry.sequence for entry in entries.result(60)]
+        assert client.status("long").state == "RUNNING"
+        client.stop("long")
+        sequences = [entry.sequence for entry in entries.result(60)]
 
         assert len(done) > len(servers)
         assert {state for state, _ in done} == {"COMPLETED"}
