@@ -15,6 +15,7 @@ from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import ANSWER, Connection, Pool
 from execsvc.store.postgres.failures import Failure, translated
+from execsvc.store.postgres.labels import LABELS
 from execsvc.store.protocol import Claim, LogPage, Unfinished
 from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 
@@ -29,7 +30,7 @@ _REQUEST_DIGEST: Final = f"SELECT request_digest {_OF}".encode()
 _RECORD: Final = f"""
 SELECT {STATUS_COLUMNS}, definition_digest,
        (SELECT d.definition FROM execsvc.definitions AS d WHERE d.digest = definition_digest),
-       coalesce(labels_exact, labels::text), priority, timeout, concurrency_key, error, ran_for, retry,
+       {LABELS}, priority, timeout, concurrency_key, error, ran_for, retry,
        (SELECT d.input FROM execsvc.execution_data AS d WHERE d.execution = pk AND %s),
        (SELECT d.output FROM execsvc.execution_data AS d WHERE d.execution = pk AND %s)
 {_OF}
