@@ -173,7 +173,10 @@ class Writer:
             logger.warning("the database cannot be written: %s", error)
         for waiting in batch:
             # One each: an exception that several tasks raise collects the traces of all of them.
-            waiting.outcome = translated(error, "written") if isinstance(error, Failure) else error
+            if isinstance(error, Failure):
+                waiting.outcome = translated(error, "written")
+            else:
+                waiting.outcome = StorageUnavailable(str(error)) if isinstance(error, StorageUnavailable) else error
         return []
 
     async def _transact(self, batch: list[HandedIn]) -> list[Commit]:
