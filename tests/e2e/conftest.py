@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +51,15 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "execsvc", *map(str, arguments)]
 
 
+# Whoever runs the tests in the background may have Ctrl-C ignored, and so would what they start. Not by ``preexec_fn``:
+# it forks this process, and where gRPC's threads are at work the child may crash before it is anything else.
+_HEEDING_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Cli:
     """Runs commands; ``target`` is the server they talk to."""
 
@@ -86,15 +94,13 @@ class Cli:
     def start(self, *arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command that goes on; whoever starts it ends it."""
         return subprocess.Popen(
-            command(*arguments),
+            [sys.executable, "-I", "-S", "-c", _HEEDING_CTRL_C, *command(*arguments)],
             env=self.env(**(env or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            # Whoever runs the tests in the background may have Ctrl-C ignored, and so would what they start.
-            preexec_fn=_heeds_ctrl_c,
         )
 
     @contextmanager
@@ -105,10 +111,6 @@ class Cli:
             yield process
         finally:
             end(process)
-
-
-def _heeds_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[str]) -> None:
