@@ -12,8 +12,9 @@ UPGRADE ?=
 PYTEST ?=
 # Languages of clients that `make sdk-test` runs; none: all.
 LANGUAGES ?=
-# Servers that `make chaos` kills, and tries of each kind that `make fuzz` makes.
-ROUNDS ?= 100
+# Servers that `make chaos` (100) and `make chaos-cluster` (30) kill.
+ROUNDS ?=
+# Tries of each kind that `make fuzz` makes.
 TRIES ?= 1000
 # Restarts of the database among the faults of `make chaos-cluster`.
 RESTARTS ?= 20
@@ -87,13 +88,13 @@ run-cluster: $(VENV)/ready-dev  ## Start Postgres and three servers, kill one un
 	$(BIN)/python -m tests.chaos.show
 
 chaos-cluster: $(VENV)/ready-dev  ## Kill and suspend servers that share a database, and restart it (ROUNDS=30 RESTARTS=20)
-	$(BIN)/python -m tests.chaos.cluster --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),30) --restarts $(RESTARTS)
+	$(BIN)/python -m tests.chaos.cluster --rounds $(or $(ROUNDS),30) --restarts $(RESTARTS)
 
 sdk-test: $(VENV)/ready-dev  ## Run the scenarios with the clients of all languages, and show them as a table (LANGUAGES="go java")
 	$(BIN)/python -m tests.sdk $(LANGUAGES)
 
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
-	$(BIN)/python -m tests.chaos.rounds --rounds $(ROUNDS)
+	$(BIN)/python -m tests.chaos.rounds --rounds $(or $(ROUNDS),100)
 
 fuzz: $(VENV)/ready-dev  ## Send what nobody should send, TRIES=1000 times of each kind
 	EXECSVC_FUZZ=$(TRIES) $(BIN)/python -m pytest -q --timeout 7200 tests/fuzz $(PYTEST)

@@ -79,10 +79,15 @@ def server_settings(**flags: Any) -> Loaded[ServerSettings]:
     return _loaded(ServerSettings, flags)
 
 
-def postgres_database(settings: ServerSettings) -> PostgresDatabase | None:
-    """Give the database that stands in place of the SQLite file, if one is set."""
+def postgres_database(loaded: Loaded[ServerSettings]) -> PostgresDatabase | None:
+    """Give the database that stands in place of the SQLite file, if one is set and no flag names a file instead."""
     from execsvc.store.address import PostgresDatabase
 
+    settings, whence = loaded.settings, loaded.whence
+    if whence["db"].kind == "flag":
+        if whence["store"].kind == "flag":
+            raise usage_error("--db and --store both say where the database is; give one of them")
+        return None
     if settings.store is None:
         if settings.store_direct is not None:
             raise usage_error("store_direct names no database by itself; say with store which proxy leads to it")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from execsvc.cli.configured import server_settings
+from execsvc.cli.configured import postgres_database, server_settings
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
 from execsvc.cli.options import AsJson
@@ -112,13 +112,13 @@ def check(
 
 
 def _sqlite_file(db: str | None) -> Path:
-    settings = server_settings(db=db).settings
-    if settings.store is not None and db is None:
+    loaded = server_settings(db=db)
+    if postgres_database(loaded) is not None:
         raise usage_error(
             "the settings name a database on Postgres, which pg_dump and pg_restore look after; for a file say which "
             "with --db"
         )
-    return settings.db
+    return loaded.settings.db
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from execsvc.cli.configured import postgres_database, server_settings
 from execsvc.cli.connection import connected
 from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
-from execsvc.cli.failures import CliError, usage_error
+from execsvc.cli.failures import CliError
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
 from execsvc.cli.protection import certificate_files, jwt_rules, require_protection, warn_of_open_addresses
@@ -109,9 +109,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
-    if db is not None and store is not None:
-        raise usage_error("--db and --store both say where the database is; give one of them")
-    wanted = server_settings(
+    loaded = server_settings(
         address=address,
         db=db,
         store=store,
@@ -143,8 +141,11 @@ def serve(
         insecure=insecure or None,
         log_level=log_level,
         log_format=log_format,
-    ).settings
+    )
+    wanted = loaded.settings
+    postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
+    jwt = jwt_rules(wanted)
     require_protection(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
@@ -159,10 +160,10 @@ def serve(
         address=wanted.address,
         certificates=certificates,
         auth=wanted.auth,
-        jwt=jwt_rules(wanted),
+        jwt=jwt,
         metrics=wanted.metrics,
         database=wanted.db,
-        postgres=None if db is not None else postgres_database(wanted),
+        postgres=postgres,
         max_concurrent=wanted.max_concurrent,
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,

@@ -35,15 +35,13 @@ def migrate(
 
     For databases in which the server's own role may not make tables: run this with one that may.
     """
-    if db is not None and store is not None:
-        raise usage_error("--db and --store both say where the database is; give one of them")
-    settings = server_settings(db=db, store=store, store_direct=store_direct).settings
-    postgres = None if db is not None else postgres_database(settings)
-    place = str(settings.db)
+    loaded = server_settings(db=db, store=store, store_direct=store_direct)
+    postgres = postgres_database(loaded)
+    place = str(loaded.settings.db)
     if postgres is None:
         from execsvc.store import bring_up_to_date
 
-        done = bring_up_to_date(settings.db)
+        done = bring_up_to_date(loaded.settings.db)
     else:
         with postgres_installed():
             from execsvc.store.postgres import migrated
@@ -79,7 +77,7 @@ def migrate_store(
     It is one transaction: where anything goes wrong the target stays empty, and the command can be run again. The file
     stays as it is.
     """
-    postgres = postgres_database(server_settings(store=target).settings)
+    postgres = postgres_database(server_settings(store=target))
     if postgres is None:
         raise usage_error("say which Postgres database to copy to: a URL after FILE, or the setting store")
     with postgres_installed():

@@ -161,17 +161,15 @@ async def _revoked(tokens: Tokens, prefix: str, now: int) -> ApiToken:
 def _with_tokens(
     work: Callable[[Tokens], Awaitable[_T]], db: str | None, store: str | None, store_direct: str | None
 ) -> _T:
-    if db is not None and store is not None:
-        raise usage_error("--db and --store both say where the database is; give one of them")
-    settings = server_settings(db=db, store=store, store_direct=store_direct).settings
+    loaded = server_settings(db=db, store=store, store_direct=store_direct)
+    postgres = postgres_database(loaded)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Tokens]:
-        postgres = None if db is not None else postgres_database(settings)
         if postgres is None:
             from execsvc.store import opened_tokens
 
-            with opened_tokens(settings.db) as tokens:
+            with opened_tokens(loaded.settings.db) as tokens:
                 yield tokens
         else:
             with postgres_installed():

@@ -1,6 +1,6 @@
 """Keeps executions, their journals and their logs. SQL stops here."""
 
-from execsvc.store.address import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, PostgresDatabase
+from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
@@ -33,10 +33,8 @@ from execsvc.store.sqlite import (
 )
 
 __all__ = [
-    "DEFAULT_CONNECTIONS",
     "GONE",
     "HEARTBEAT",
-    "LEAST_CONNECTIONS",
     "BackupUnusable",
     "BatchDone",
     "Beat",

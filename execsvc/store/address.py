@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
-
-#: Of one server: its writer's, its session's, and the rest for reads.
-DEFAULT_CONNECTIONS: Final = 6
-LEAST_CONNECTIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,5 +13,5 @@ class PostgresDatabase:
     url: str = field(repr=False)
     #: Past the transaction-pooling proxy that ``url`` names; None: ``url`` names Postgres itself.
     direct_url: str | None = field(default=None, repr=False)
-    #: Connections that a server opens at most, LEAST_CONNECTIONS or more.
-    connections: int = DEFAULT_CONNECTIONS
+    #: Connections that a server opens at most, 3 or more: its writer's, its session's, and the rest for reads.
+    connections: int = 6

@@ -1,4 +1,4 @@
-"""What every store offers, and the two kinds of write that all changes are made of."""
+"""What every store offers, and the four kinds of write that all changes are made of."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ class Store(Protocol):
         ...
 
     async def execution(self, namespace: str, execution_id: str, *, full: bool) -> Execution:
-        """Answer the record; without ``full`` no input, outputs or definition. Raises ExecutionNotFound."""
+        """Answer the record; without ``full`` neither input nor outputs. Raises ExecutionNotFound."""
         ...
 
     async def claimed(self, namespace: str, status: ExecutionStatus) -> Claim:

@@ -42,6 +42,8 @@ SUSPENDED: Final = 8.0
 RESCUED: Final = 10.0
 #: Seconds after which what has not completed will not any more.
 PATIENCE: Final = 120.0
+#: Seconds between two questions to the database.
+ASK: Final = 0.1
 DEFINITION: Final = to_definition(
     workflow("a > b > c > out", **{name: node("step", seconds=STEP) for name in "abc"}, out=output("nodes.c"))
 )
@@ -72,6 +74,9 @@ class ClusterChaos:
         self._acknowledged: set[str] = set()
         self._numbers = itertools.count(1)
         self._completed = 0
+        #: Set while fewer are under way than are to be.
+        self._room = asyncio.Event()
+        self._room.set()
         #: How often a node had run by the time it was first found recorded after a fault.
         self._recorded: dict[str, int] = {}
         self._codes: set[str] = set()
@@ -123,10 +128,14 @@ class ClusterChaos:
 
     async def _submit(self) -> None:
         while True:
-            if len(self._acknowledged) - self._completed >= STANDING:
-                await asyncio.sleep(0.05)
-                continue
+            await self._room.wait()
             await self._execute(f"e{next(self._numbers)}")
+
+    def _count_room(self) -> None:
+        if len(self._acknowledged) - self._completed < STANDING:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def _execute(self, name: str) -> None:
         """Ask servers in turn until one acknowledges; the same id is the same execution."""
@@ -138,22 +147,39 @@ class ClusterChaos:
                     await v1.ExecutionServiceStub(channel).Execute(request, timeout=3)
             except grpc.aio.AioRpcError as error:
                 self._codes.add(error.code().name)
+                # The next server may be the one that was killed, which nobody tells: no spinning on it.
                 await asyncio.sleep(0.1)
                 continue
             self._acknowledged.add(name)
+            self._count_room()
             return
 
     async def _until_in_flight(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        in_flight = 0
+
+        def enough() -> bool:
+            nonlocal in_flight
             in_flight = self._count("state = 'RUNNING'")
             self._completed = self._count("state = 'COMPLETED'")
-            if in_flight >= IN_FLIGHT:
-                self.figures["in_flight"].append(in_flight)
-                return
+            self._count_room()
+            return in_flight >= IN_FLIGHT
+
+        if not await self._until(enough, PATIENCE):
+            raise AssertionError(f"only {in_flight} executions run at once")
+        self.figures["in_flight"].append(in_flight)
+
+    async def _until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Ask the database until a condition holds; answers False where it does not within so long.
+
+        What changes it are other processes. Nobody can be told by them: they die and stand still, and what they tell
+        each other is under test here.
+        """
+        deadline = time.monotonic() + seconds
+        while not holds():
             if time.monotonic() > deadline:
-                raise AssertionError(f"only {in_flight} executions run at once")
-            await asyncio.sleep(0.1)
+                return False
+            await asyncio.sleep(ASK)
+        return True
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         return self._postgres.execute(statement, self._database)
@@ -195,13 +221,15 @@ class ClusterChaos:
     async def _until_rescued(self, held: dict[str, int]) -> None:
         """Wait until everything a server ran has ended or has gone to another, by which its epoch has grown."""
         started = time.monotonic()
-        while True:
+        left: list[str] = []
+
+        def rescued() -> bool:
             running = dict(self._rows("SELECT execution_id, epoch FROM execsvc.executions WHERE state = 'RUNNING'"))
-            left = sorted(name for name, epoch in held.items() if running.get(name) == epoch)
-            took = time.monotonic() - started
-            if not left or took > 3 * RESCUED:
-                break
-            await asyncio.sleep(0.05)
+            left[:] = [name for name, epoch in held.items() if running.get(name) == epoch]
+            return not left
+
+        await self._until(rescued, 3 * RESCUED)
+        took = time.monotonic() - started
         self.figures["rescues"].append(round(took, 1))
         if took > RESCUED:
             told = f"{len(left)} of {len(held)} executions waited {took:.1f} s for a rescue"
@@ -219,18 +247,16 @@ class ClusterChaos:
             self._recorded.setdefault(name, times[name])
 
     async def _all_complete(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        left: set[str] = set()
+
+        def ended() -> bool:
             done = {name for (name,) in self._rows("SELECT execution_id FROM execsvc.executions WHERE end_time > 0")}
-            left = self._acknowledged - done
-            if not left:
-                break
-            if time.monotonic() > deadline:
-                self.problems.append(
-                    f"{len(left)} acknowledged executions did not end: {self._facts(sorted(left)[:3])}"
-                )
-                break
-            await asyncio.sleep(0.2)
+            left.clear()
+            left.update(self._acknowledged - done)
+            return not left
+
+        if not await self._until(ended, PATIENCE):
+            self.problems.append(f"{len(left)} acknowledged executions did not end: {self._facts(sorted(left)[:3])}")
         failed = self._rows("SELECT execution_id, state, message FROM execsvc.executions WHERE state <> 'COMPLETED'")
         self.problems += [
             f"{name} is {state}: {message}" for name, state, message in failed if name in self._acknowledged

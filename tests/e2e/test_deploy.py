@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import pytest
@@ -114,15 +113,14 @@ def proxy(port: int, servers: list[tuple[int, int]], certificates: Path, folder:
 class Load:
     """Clients that submit one execution after the other and wait for each, until they are told to stop."""
 
-    def __init__(self, address: str, tls: TLS, *, clients: int) -> None:
+    def __init__(self, threads: ThreadPoolExecutor, address: str, tls: TLS, *, clients: int) -> None:
         self._stopping = threading.Event()
         self._address, self._tls = address, tls
-        self._threads = ThreadPoolExecutor(clients)
-        self._running = [self._threads.submit(self._client, number) for number in range(clients)]
+        self._running = [threads.submit(self._client, number) for number in range(clients)]
 
     def _client(self, number: int) -> list[tuple[str, Any]]:
         done = []
-        with ExecutionClient(self._address, tls=self._tls, call_timeout=60) as client:
+        with ExecutionClient(self._address, tls=self._tls, call_timeout=60, reconnect_timeout=60) as client:
             while not self._stopping.is_set():
                 name = f"load-{number}-{len(done)}"
                 client.execute(QUICK, {"n": len(done)}, execution_id=name)
@@ -130,20 +128,14 @@ class Load:
                 done.append((str(execution.state), execution.output))
         return done
 
+    def stop(self) -> None:
+        """Let them begin nothing more."""
+        self._stopping.set()
+
     def end(self) -> list[tuple[str, Any]]:
         """Stop them; what became of every execution. Raises what a client was told that it could not get over."""
-        self._stopping.set()
+        self.stop()
         return [done for client in self._running for done in client.result()]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        # Where the test has failed nobody waits for what they still try.
-        self._threads.shutdown(wait=kind is None, cancel_futures=True)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("envoy") is None, reason="there is no wheel of Envoy for this machine")
@@ -167,22 +159,25 @@ def test_a_rolling_restart_behind_the_proxy_loses_nothing_and_troubles_no_client
         for deployment, (ours, http) in zip(compose, ports, strict=True)
     ]
     with ExitStack() as stack:
+        # First, and so waited for last: where something goes wrong nothing ends them but that the servers are gone.
+        threads = stack.enter_context(ThreadPoolExecutor(5))
         running = [stack.enter_context(serving(environment)) for environment in servers]
         stack.enter_context(proxy(front, ports, certificates, tmp_path))
-        client = stack.enter_context(ExecutionClient(f"localhost:{front}", tls=tls, call_timeout=60))
+        client = stack.enter_context(
+            ExecutionClient(f"localhost:{front}", tls=tls, call_timeout=60, reconnect_timeout=60)
+        )
         client.execute(ENDLESS, execution_id="long")
-        log = stack.enter_context(client.logs("long", follow=True))
-        follower = ThreadPoolExecutor(1)
-        stack.callback(follower.shutdown, wait=False)
-        entries = follower.submit(lambda: list(log))
-        with Load(f"localhost:{front}", tls, clients=4) as load:
-            for place, environment in enumerate(servers):
-                running[place].terminate()
-                _, logged = running[place].communicate(timeout=60)
-                assert running[place].returncode == 0, logged
-                running[place] = stack.enter_context(serving(environment))
+        entries = threads.submit(lambda: list(client.logs("long", follow=True)))
+        load = Load(threads, f"localhost:{front}", tls, clients=4)
+        stack.callback(load.stop)
 
-            done = load.end()
+        for place, environment in enumerate(servers):
+            running[place].terminate()
+            _, logged = running[place].communicate(timeout=60)
+            assert running[place].returncode == 0, logged
+            running[place] = stack.enter_context(serving(environment))
+
+        done = load.end()
         assert client.status("long").state == "RUNNING"
         client.stop("long")
         sequences = [entry.sequence for entry in entries.result(60)]

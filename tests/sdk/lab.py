@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -45,13 +46,7 @@ class Lab:
         self._lock = threading.Lock()
         try:
             self._shared = self._start({"key_limit": 1})
-            lab = self
-
-            class Handler(_Handler):
-                def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
-                    return lab.answer(method, path, body)
-
-            self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self.answer))
         except BaseException:
             self._remove_all()
             raise
@@ -153,9 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        """Answer one request."""
-        raise NotImplementedError
+    def __init__(self, answer: Callable[[str, str, Any], Any], *connection: Any) -> None:
+        self._answer = answer
+        # Reads and answers all there is on the connection.
+        super().__init__(*connection)
 
     def do_GET(self) -> None:
         self._serve({})
@@ -171,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: dict[str, Any]) -> None:
         try:
-            answer = self.answer(self.command, self.path, body)
+            answer = self._answer(self.command, self.path, body)
         except (LabError, ScenarioError) as error:
             self._send(400, {"error": str(error)})
         except Exception as error:

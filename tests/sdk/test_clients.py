@@ -44,6 +44,8 @@ def test_a_runner_lets_nothing_pass_that_is_wrong(language: Language) -> None:
     with Lab(scenarios=WRONG) as lab:
         outcome = run(language, lab.url, lab.names())
 
+    # A runner that did not run has no results to look at.
+    assert outcome.skipped == ""
     for variant in outcome.results:
         failed = {one.scenario: one.problem for one in outcome.failures if one.variant == variant}
         assert [name for name in wrong if name not in failed] == []
@@ -64,7 +66,6 @@ def newer(language: Language, tmp_path: Path) -> Path:
     """Code generated from protos that have a field more in ExecutionStatus and in a node; below it as in the tree."""
     source = tmp_path / "source"
     shutil.copytree(ROOT / "protos", source / "protos")
-    shutil.copytree(ROOT / "third_party", source / "third_party") if (ROOT / "third_party").exists() else None
     shutil.copy(ROOT / "buf.yaml", source)
     for name, message in (("execution", "ExecutionStatus"), ("workflow", "Node")):
         path = source / "protos" / "execsvc" / "v1" / f"{name}.proto"

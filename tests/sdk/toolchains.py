@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.sdk.outcomes import end
 from tools.languages import ROOT, Language, environment, missing_is_failure
 
 
@@ -47,7 +46,7 @@ def script(language: Language, name: str, *arguments: str | Path, cwd: Path | No
         said, _ = process.communicate(timeout=1500)
     except BaseException:
         # With all that it has started.
-        os.killpg(process.pid, signal.SIGKILL)
+        end(process)
         process.communicate()
         raise
     assert process.returncode == 0, said[-60_000:]

@@ -16,10 +16,10 @@ from execsvc.store.draft import Draft
 from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.connections import Connection
 from execsvc.store.postgres.jobs import Jobs
+from execsvc.store.postgres.labels import label_columns
 from execsvc.store.postgres.migrations import DEFINITION_LOCK, WORKFLOW_LOCK
 from execsvc.store.postgres.numbers import Numbers
 from execsvc.store.protocol import Commit, CreateExecution, PutWorkflow, UpdateExecution
-from execsvc.store.rows import storable
 
 _FIRST_REVISION = 1
 
@@ -165,11 +165,8 @@ class Batch:
 
 
 def _inserted(row: Draft) -> list[Any]:
-    *columns, digest, labels, priority, timeout, concurrency_key, retry = row.inserted
-    exact = None
-    if "\\u0000" in labels:
-        exact = labels
-        labels = _json({key: storable(value) for key, value in orjson.loads(labels).items()})
+    *columns, digest, given, priority, timeout, concurrency_key, retry = row.inserted
+    labels, exact = label_columns(given)
     return [*columns, digest, labels, priority, timeout, concurrency_key, retry, exact, _FIRST_REVISION]
 
 

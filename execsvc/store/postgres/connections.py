@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, conninfo
@@ -12,6 +14,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from execsvc.errors import StorageUnavailable
 from execsvc.store.address import PostgresDatabase
+from execsvc.store.postgres.failures import Failure, translated
+
+T = TypeVar("T")
 
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
@@ -77,6 +82,31 @@ class Connections:
             open=False,
             name="execsvc-reads",
         )
+
+
+async def over(pool: Pool, doing: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Work over a connection of a pool; one that turns out to be dead is replaced.
+
+    Args:
+        doing: what cannot be done where the database fails, as for ``translated``.
+
+    Raises:
+        StorageUnavailable: the database fails.
+    """
+    # All that the pool holds may be dead, as after a restart of the database.
+    left = pool.max_size + 1
+    while True:
+        left -= 1
+        db: Connection | None = None
+        try:
+            async with asyncio.timeout(ANSWER), pool.connection() as db:
+                return await work(db)
+        except TimeoutError:
+            raise StorageUnavailable(f"the database cannot be {doing}: it does not answer") from None
+        except Failure as error:
+            if left and db is not None and db.closed:
+                continue
+            raise translated(error, doing) from error
 
 
 def _read(url: str) -> dict[str, Any]:

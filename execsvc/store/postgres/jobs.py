@@ -9,12 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from execsvc.errors import StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus
 from execsvc.store.draft import Draft
 from execsvc.store.members import GONE, Beat, Fetched, KeyRoom, Place, Taken, mark_of
-from execsvc.store.postgres.connections import ANSWER, Connection, Pool
-from execsvc.store.postgres.failures import Failure, translated
+from execsvc.store.postgres.connections import Connection, Pool, over
 from execsvc.store.postgres.jobs_schema import CHANGE_CHANNEL, QUEUE, TASK, WORK_CHANNEL
 from execsvc.store.protocol import Unfinished
 from execsvc.store.rows import STATUS_COLUMNS, status_of
@@ -284,20 +282,8 @@ class Jobs:
         await self._rows(_RESCUE, (NEVER, False))
 
     async def _rows(self, statement: bytes, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
-        left = self._pool.max_size + 1
-        while True:
-            left -= 1
-            db: Connection | None = None
-            try:
-                async with asyncio.timeout(ANSWER), self._pool.connection() as db:
-                    return await _all(db, statement, arguments)
-            except TimeoutError:
-                raise StorageUnavailable("the database does not answer") from None
-            except Failure as error:
-                # All that the pool holds may be dead. Should a fetch have gone through, the next beat tells.
-                if left and db is not None and db.closed:
-                    continue
-                raise translated(error, "used") from error
+        # Where a connection broke and a fetch had gone through all the same, the next beat tells.
+        return await over(self._pool, "used", lambda db: _all(db, statement, arguments))
 
 
 def _by_need(touched: Sequence[Draft]) -> tuple[list[str], list[Draft], list[Draft], list[Draft], list[Draft]]:

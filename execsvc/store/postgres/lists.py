@@ -8,6 +8,7 @@ from typing import Final
 from execsvc.errors import WorkflowNotFound
 from execsvc.model import StoredWorkflow
 from execsvc.model.filters import Condition, Order
+from execsvc.store.postgres.labels import LABELS
 from execsvc.store.postgres.reader import Reader
 from execsvc.store.protocol import Listed
 from execsvc.store.selection import Dialect, listed, select_executions, select_workflows
@@ -19,7 +20,7 @@ POSTGRES: Final = Dialect(
     false="false",
     schema="execsvc.",
     join="JOIN",
-    labels="coalesce(e.labels_exact, e.labels::text)",
+    labels=LABELS,
     has_label="jsonb_exists(e.labels, %s)",
     label='((e.labels ->> %s::text) COLLATE "C")',
     label_argument=str,

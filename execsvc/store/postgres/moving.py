@@ -17,9 +17,10 @@ from execsvc.errors import DatabaseLocked, StorageUnavailable
 from execsvc.store.address import PostgresDatabase
 from execsvc.store.postgres.connections import Connection, Connections
 from execsvc.store.postgres.failures import Failure
+from execsvc.store.postgres.labels import LABELS, label_columns
 from execsvc.store.postgres.migrations import SERVER_LOCK
 from execsvc.store.postgres.store import prepare
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS, storable
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS
 from execsvc.store.sqlite.files import opened_to_read
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.store import bring_up_to_date
@@ -203,12 +204,12 @@ class _Copy:
         digest = hashlib.sha256()
         columns = ", ".join(table.columns)
         if table is _EXECUTIONS:
-            columns = columns.replace("labels", "coalesce(labels_exact, labels::text)")
+            columns = columns.replace("labels", LABELS)
         elif table is _WORKFLOWS:
             columns = columns.replace("newest", "newest::int")
         # On the server, which may hold more than fits into memory here.
         async with self._target.cursor(name="execsvc_read_back") as cursor:
-            await cursor.execute(f"SELECT {columns} FROM execsvc.{table.name} ORDER BY {table.key}".encode())
+            await cursor.execute(f"SELECT {columns} FROM execsvc.{table.name} AS e ORDER BY {table.key}".encode())
             async for row in cursor:
                 digest.update(_text(table, row))
                 self._step()
@@ -233,8 +234,6 @@ def _for_postgres(table: _Table, row: Sequence[Any]) -> Sequence[Any]:
     if table is _WORKFLOWS:
         values[_NEWEST] = bool(values[_NEWEST])
     elif table is _EXECUTIONS:
-        labels = values[_LABELS]
-        plain = {key: storable(value) for key, value in orjson.loads(labels).items()}
-        values[_LABELS] = orjson.dumps(plain).decode()
-        values += [labels if plain != orjson.loads(labels) else None, 1]
+        values[_LABELS], exact = label_columns(values[_LABELS])
+        values += [exact, 1]
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,8 +12,8 @@ from psycopg import AsyncCursor
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
-from execsvc.store.postgres.connections import ANSWER, Connection, Pool
-from execsvc.store.postgres.failures import Failure, translated
+from execsvc.store.postgres.connections import Connection, Pool, over
+from execsvc.store.postgres.labels import LABELS
 from execsvc.store.protocol import Claim, LogPage, Unfinished
 from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
 
@@ -29,7 +28,7 @@ _REQUEST_DIGEST: Final = f"SELECT request_digest {_OF}".encode()
 _RECORD: Final = f"""
 SELECT {STATUS_COLUMNS}, definition_digest,
        (SELECT d.definition FROM execsvc.definitions AS d WHERE d.digest = definition_digest),
-       coalesce(labels_exact, labels::text), priority, timeout, concurrency_key, error, ran_for, retry,
+       {LABELS}, priority, timeout, concurrency_key, error, ran_for, retry,
        (SELECT d.input FROM execsvc.execution_data AS d WHERE d.execution = pk AND %s),
        (SELECT d.output FROM execsvc.execution_data AS d WHERE d.execution = pk AND %s)
 {_OF}
@@ -88,30 +87,13 @@ class Reader:
         self._observer = observer
 
     async def rows(self, *queries: Query) -> Sequence[_Rows]:
-        """Run queries, several of them in one snapshot; answers the rows of each. Takes one round trip.
-
-        A connection that turns out to be dead, as all are after a restart of the database, is replaced.
-        """
-        # All that the pool holds may be dead.
-        left = self._pool.max_size + 1
-        while True:
-            left -= 1
-            db: Connection | None = None
-            try:
-                async with asyncio.timeout(ANSWER), self._pool.connection() as db:
-                    return await _run(db, queries)
-            except TimeoutError:
-                failure = StorageUnavailable("the database cannot be read: it does not answer")
-                if self._observer is not None:
-                    self._observer.read_failed(failure)
-                raise failure from None
-            except Failure as error:
-                if left and db is not None and db.closed:
-                    continue
-                failure = translated(error, "read")
-                if self._observer is not None:
-                    self._observer.read_failed(failure)
-                raise failure from error
+        """Run queries, several of them in one snapshot; answers the rows of each. Takes one round trip."""
+        try:
+            return await over(self._pool, "read", lambda db: _run(db, queries))
+        except StorageUnavailable as failure:
+            if self._observer is not None:
+                self._observer.read_failed(failure)
+            raise
 
     async def listed(self, query: Query) -> _Rows:
         """Run a query that reads a part of many rows along an index; answers its rows."""

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from psycopg.errors import LockNotAvailable
+
 from execsvc.errors import DatabaseLocked
 from execsvc.store.members import HEARTBEAT
 from execsvc.store.postgres.connections import ANSWER, Connection, Connections, application_name
@@ -18,10 +20,12 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a start waits for the lock: that of a server that was killed is free once Postgres has noticed.
 PATIENCE: Final = 2.0
-_STEP: Final = 0.05
 #: Seconds until a connection that was lost, or could not be opened, is opened again.
 REOPEN: Final = 0.2
 
+_WITHIN: Final = b"SELECT set_config('lock_timeout', %s, true)"
+#: It outlives the transaction that takes it.
+_TAKE: Final = b"SELECT pg_advisory_lock_shared(%s)"
 _TRY: Final = b"SELECT pg_try_advisory_lock_shared(%s)"
 _LET_GO: Final = b"SELECT pg_advisory_unlock_shared(%s)"
 _HOLDER: Final = b"""
@@ -69,14 +73,16 @@ class Session:
         """
         db = await connections.connect_directly()
         try:
-            for _ in range(round(PATIENCE / _STEP)):
-                if await _locked(db):
-                    return cls(connections, db, taken_over)
-                await asyncio.sleep(_STEP)
-            owner = await _holder(db)
-            raise DatabaseLocked(
-                connections.shown, f" ({owner})" if owner else "", "stop it, or name another database with --store"
-            )
+            try:
+                async with db.transaction():
+                    await db.execute(_WITHIN, (f"{round(1000 * PATIENCE)}ms",))
+                    await db.execute(_TAKE, (SERVER_LOCK,))
+            except LockNotAvailable:
+                owner = await _holder(db)
+                raise DatabaseLocked(
+                    connections.shown, f" ({owner})" if owner else "", "stop it, or name another database with --store"
+                ) from None
+            return cls(connections, db, taken_over)
         except BaseException:
             await db.close()
             raise

@@ -7,16 +7,15 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Final
 from uuid import uuid4
 
 from execsvc.errors import StorageUnavailable
-from execsvc.model import ExecutionStatus
-from execsvc.store.decisions import Change, Outcome, weight
-from execsvc.store.observer import StoreObserver, batch_done
+from execsvc.store.decisions import Change, weight
+from execsvc.store.handed_in import MAX_BATCH, MAX_BATCH_BYTES, Done, HandedIn, Published, answer
+from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres import statements as sql
 from execsvc.store.postgres.batch import Batch
 from execsvc.store.postgres.connections import Connection, Connections
@@ -24,14 +23,10 @@ from execsvc.store.postgres.failures import Failure, is_conflict, is_outside, is
 from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.migrations import DEFINITION_LOCK
 from execsvc.store.postgres.numbers import Numbers
-from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
+from execsvc.store.protocol import Commit
 
 logger = logging.getLogger(__name__)
 
-#: Changes in one transaction at most, so that a backlog does not make the first of them wait for all.
-MAX_BATCH: Final = 512
-#: Bytes after which a transaction takes no more changes: all of them pass through memory as JSON text.
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 #: Times a batch is decided while others are quicker with what it changes.
 MOST_CONFLICTS: Final = 20
 #: Times a batch is begun where the connection turns out to be dead.
@@ -45,18 +40,6 @@ CLOSING: Final = 5.0
 _UNANSWERED: Final = ""
 #: SQLSTATE of a question about a transaction that is still to come.
 _NEVER_HEARD_OF: Final = "22023"
-
-#: What a change that was carried out is answered with.
-Done = Created | Updated | ExecutionStatus | WorkflowPut
-
-
-@dataclass(slots=True)
-class _Waiting:
-    change: Change
-    future: asyncio.Future[Done]
-    #: Of ``perf_counter``.
-    handed_in: float
-    outcome: Outcome | None = None
 
 
 class _InDoubt(Exception):
@@ -82,7 +65,7 @@ class Writer:
     def __init__(
         self,
         connections: Connections,
-        publish: Callable[[list[Commit]], None],
+        publish: Published,
         jobs: Jobs,
         observer: StoreObserver | None = None,
     ) -> None:
@@ -92,7 +75,7 @@ class Writer:
         self._batches = 0
         self._publish = publish
         self._observer = observer
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[HandedIn] = deque()
         self._handed_in = asyncio.Event()
         self._numbers = Numbers()
         self._db: Connection | None = None
@@ -117,7 +100,7 @@ class Writer:
             future.set_exception(StorageUnavailable("the database cannot be written: there is no connection"))
         else:
             self.backlog += 1
-            self._queue.append(_Waiting(change, future, perf_counter()))
+            self._queue.append(HandedIn(change, future, perf_counter()))
             self._handed_in.set()
         return future
 
@@ -143,15 +126,15 @@ class Writer:
             if self._unused:
                 await self._remove_unused()
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[HandedIn]:
+        batch: list[HandedIn] = []
         size = 0
         while self._queue and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             batch.append(self._queue.popleft())
             size += weight(batch[-1].change)
         return batch
 
-    async def _commit(self, batch: list[_Waiting]) -> list[Commit]:
+    async def _commit(self, batch: list[HandedIn]) -> list[Commit]:
         conflicts = connections = 0
         while True:
             try:
@@ -180,7 +163,7 @@ class Writer:
             if connections >= MOST_CONNECTIONS:
                 return await self._give_up(batch, error)
 
-    async def _give_up(self, batch: list[_Waiting], error: Exception) -> list[Commit]:
+    async def _give_up(self, batch: list[HandedIn], error: Exception) -> list[Commit]:
         outside = isinstance(error, Failure) and is_outside(error)
         if len(batch) > 1 and not outside and not isinstance(error, StorageUnavailable):
             # One change the database refuses must not fail its neighbours.
@@ -190,10 +173,13 @@ class Writer:
             logger.warning("the database cannot be written: %s", error)
         for waiting in batch:
             # One each: an exception that several tasks raise collects the traces of all of them.
-            waiting.outcome = translated(error, "written") if isinstance(error, Failure) else error
+            if isinstance(error, Failure):
+                waiting.outcome = translated(error, "written")
+            else:
+                waiting.outcome = StorageUnavailable(str(error)) if isinstance(error, StorageUnavailable) else error
         return []
 
-    async def _transact(self, batch: list[_Waiting]) -> list[Commit]:
+    async def _transact(self, batch: list[HandedIn]) -> list[Commit]:
         db = await self._connected()
         work = Batch(db, [waiting.change for waiting in batch], self._numbers, self._jobs, self._mark())
         await work.find()
@@ -238,7 +224,7 @@ class Writer:
         except Failure:
             await self._disconnect()
 
-    async def _fate(self, work: Batch, batch: Sequence[_Waiting]) -> str | None:
+    async def _fate(self, work: Batch, batch: Sequence[HandedIn]) -> str | None:
         """Find out what became of a batch; None if that cannot be said. What is handed in meanwhile is refused."""
         logger.warning("the connection was lost while %d changes were being committed", len(batch))
         self._in_doubt = True
@@ -300,20 +286,6 @@ class Writer:
             logger.warning("definitions that nobody uses cannot be removed now: %s", error)
             await self._roll_back()
 
-    def _deliver(self, batch: Sequence[_Waiting], commits: list[Commit], duration: float) -> None:
+    def _deliver(self, batch: Sequence[HandedIn], commits: list[Commit], duration: float) -> None:
         self.backlog -= len(batch)
-        for waiting in batch:
-            outcome = waiting.outcome
-            if waiting.future.done():
-                continue
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
-                assert outcome is not None
-                waiting.future.set_result(outcome)
-        if commits:
-            self._publish(commits)
-        if self._observer is not None:
-            outcomes = ((waiting.change, waiting.outcome) for waiting in batch)
-            wait = perf_counter() - batch[0].handed_in
-            self._observer.batch_done(batch_done(outcomes, duration=duration, wait=wait))
+        answer(batch, commits, duration, self._publish, self._observer)

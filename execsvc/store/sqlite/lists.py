@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from execsvc.errors import WorkflowNotFound
 from execsvc.model import StoredWorkflow
 from execsvc.model.filters import Condition, Order
-from execsvc.store import selection
 from execsvc.store.protocol import Listed
-from execsvc.store.selection import LISTED_COLUMNS, Dialect, listed
+from execsvc.store.selection import LISTED_COLUMNS, Dialect, listed, select_executions, select_workflows
 
-_SQLITE: Final = Dialect(
+#: How the statements of lists are said to SQLite.
+SQLITE: Final = Dialect(
     parameter="?",
     true="1",
     false="0",
@@ -49,16 +49,9 @@ def list_executions(
     limit: int,
 ) -> Sequence[Listed]:
     """See ``Store.list_executions``."""
-    sql, arguments = select_executions(namespace, condition, order, after, limit)
+    sql, arguments = select_executions(SQLITE, namespace, condition, order, after, limit)
     (text,) = db.execute(f"SELECT json_group_array(json_array({LISTED_COLUMNS})) FROM ({sql})", arguments).fetchone()
     return [listed(row, order) for row in orjson.loads(text)]
-
-
-def select_executions(
-    namespace: str, condition: Condition, order: Order, after: tuple[int, int] | None, limit: int
-) -> tuple[str, list[Any]]:
-    """Write the statement that lists executions, and its arguments."""
-    return selection.select_executions(_SQLITE, namespace, condition, order, after, limit)
 
 
 def list_expired(db: sqlite3.Connection, before: int, limit: int) -> Sequence[tuple[str, str, str]]:
@@ -80,13 +73,6 @@ def list_workflows(
     db: sqlite3.Connection, namespace: str, workflow_id: str, after: tuple[int, str] | None, limit: int
 ) -> Sequence[StoredWorkflow]:
     """See ``Store.list_workflows``."""
-    sql, arguments = select_workflows(namespace, workflow_id, after, limit)
+    sql, arguments = select_workflows(SQLITE, namespace, workflow_id, after, limit)
     rows = db.execute(sql, arguments).fetchall()
     return [StoredWorkflow(workflow_id=row[0], version=row[1], create_time=row[2], definition=None) for row in rows]
-
-
-def select_workflows(
-    namespace: str, workflow_id: str, after: tuple[int, str] | None, limit: int
-) -> tuple[str, list[Any]]:
-    """Write the statement that lists workflows or the versions of one, and its arguments."""
-    return selection.select_workflows(_SQLITE, namespace, workflow_id, after, limit)

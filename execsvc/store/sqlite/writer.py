@@ -5,40 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Final
 
 from execsvc.errors import StorageFull, StorageUnavailable
-from execsvc.model import ExecutionStatus
-from execsvc.store.decisions import Change, Outcome, weight
-from execsvc.store.observer import StoreObserver, batch_done
-from execsvc.store.protocol import Commit, Created, Updated, WorkflowPut
+from execsvc.store.decisions import Change, weight
+from execsvc.store.handed_in import MAX_BATCH, MAX_BATCH_BYTES, Done, HandedIn, Published, answer
+from execsvc.store.observer import StoreObserver
+from execsvc.store.protocol import Commit
 from execsvc.store.sqlite.batch import Batch
 from execsvc.store.sqlite.patience import Patience
-
-#: Changes in one transaction at most, so that a backlog does not make the first of them wait for all.
-MAX_BATCH: Final = 512
-#: Bytes after which a transaction takes no more changes: all of them pass through memory and SQLite as JSON text.
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-
-#: Called on the loop after each commit with every execution it changed.
-Published = Callable[[list[Commit]], None]
-
-
-#: What a change that was carried out is answered with.
-Done = Created | Updated | ExecutionStatus | WorkflowPut
-
-
-@dataclass(slots=True)
-class _Waiting:
-    change: Change
-    future: asyncio.Future[Done]
-    #: Of ``perf_counter``.
-    handed_in: float
-    outcome: Outcome | None = None
 
 
 class Writer:
@@ -62,7 +38,7 @@ class Writer:
         self._loop = loop
         self._publish = publish
         self._observer = observer
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[HandedIn | None] = SimpleQueue()
         (self._next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
         #: Changes handed in and not answered yet. Changed on the loop alone.
         self.backlog = 0
@@ -82,7 +58,7 @@ class Writer:
             future.set_exception(StorageUnavailable("the database is closed"))
         else:
             self.backlog += 1
-            self._queue.put(_Waiting(change, future, perf_counter()))
+            self._queue.put(HandedIn(change, future, perf_counter()))
             self._patience.watch(self._loop)
         return future
 
@@ -121,7 +97,7 @@ class Writer:
                 # The loop is closed: nobody waits any more, and what was committed stays committed.
                 return
 
-    def _commit(self, batch: list[_Waiting]) -> list[Commit]:
+    def _commit(self, batch: list[HandedIn]) -> list[Commit]:
         try:
             return self._transact(batch)
         except Exception as error:
@@ -133,7 +109,7 @@ class Writer:
                 waiting.outcome = _translated(error)
             return []
 
-    def _transact(self, batch: list[_Waiting]) -> list[Commit]:
+    def _transact(self, batch: list[HandedIn]) -> list[Commit]:
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -149,23 +125,9 @@ class Writer:
         self._next_pk = work.next_pk
         return work.commits()
 
-    def _deliver(self, batch: list[_Waiting], changed: list[Commit], duration: float) -> None:
+    def _deliver(self, batch: list[HandedIn], changed: list[Commit], duration: float) -> None:
         self.backlog -= len(batch)
-        for waiting in batch:
-            outcome = waiting.outcome
-            if waiting.future.done():
-                continue
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
-                assert outcome is not None
-                waiting.future.set_result(outcome)
-        if changed:
-            self._publish(changed)
-        if self._observer is not None:
-            outcomes = ((waiting.change, waiting.outcome) for waiting in batch)
-            wait = perf_counter() - batch[0].handed_in
-            self._observer.batch_done(batch_done(outcomes, duration=duration, wait=wait))
+        answer(batch, changed, duration, self._publish, self._observer)
 
 
 def _translated(error: Exception) -> Exception:

@@ -8,7 +8,8 @@ import pytest
 
 from execsvc.model.filters import All, AnyOf, Comparison, Condition, Field, Not, Operator, Order, OrderField
 from execsvc.store import SqliteStore
-from execsvc.store.sqlite.lists import select_executions
+from execsvc.store.selection import select_executions
+from execsvc.store.sqlite.lists import SQLITE
 
 
 def equal(field: Field, value: str | int, label: str = "") -> Comparison:
@@ -39,7 +40,7 @@ INDEXES = {
 
 
 def plan(db: sqlite3.Connection, condition: Condition, order: Order, after: tuple[int, int] | None) -> list[str]:
-    sql, arguments = select_executions("default", condition, order, after, 51)
+    sql, arguments = select_executions(SQLITE, "default", condition, order, after, 51)
     return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", arguments)]
 
 
