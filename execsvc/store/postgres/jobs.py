@@ -60,6 +60,13 @@ SELECT (SELECT count(*) FROM {_JOBS} WHERE status = 'todo'),
        (SELECT coalesce(array_agg(queueing_lock), '{{}}') FROM {_JOBS} WHERE status = 'doing' AND worker_id = %s)
 """.encode()
 _RESCUE: Final = b"SELECT gone, waiting FROM execsvc.rescue_jobs(%s, %s)"
+# Whoever was suspended in the middle of sending a batch holds its locks, and all who need those wait: between the
+# messages of a pipeline Postgres does not count a transaction as idle, so that no timeout of its own ends it.
+_CUT_OFF: Final = b"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name LIKE 'execsvc %%'
+  AND wait_event = 'ClientRead' AND xact_start < now() - make_interval(secs => %s) AND pid <> pg_backend_pid()
+"""
 _FETCH: Final = b"SELECT args, priority, uid FROM execsvc.fetch_jobs(%s, %s, %s, %s)"
 _COUNT: Final = f"SELECT count(*) FROM {_JOBS} WHERE status = 'todo'".encode()
 _GIVE_BACK: Final = b"SELECT execsvc.give_back_jobs(%s, %s)"
@@ -196,6 +203,9 @@ class Jobs:
             )
 
     async def _rescue(self, db: Connection) -> None:
+        silent = await _all(db, _CUT_OFF, (GONE,))
+        if silent:
+            logger.warning("%d transactions were silent for %g s and are cut off", len(silent), GONE)
         ((gone, waiting),) = await _all(db, _RESCUE, (GONE, self._beats % ORPHANS == 0))
         if gone:
             logger.warning("%d servers gave no sign of life for %g s; others go on with what they ran", gone, GONE)

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from importlib.resources import files
 
 import pytest
+from psycopg import conninfo
+from psycopg.pq import PGconn
 
 from execsvc.engine.journal import Journal
 from execsvc.store import PostgresDatabase
@@ -160,6 +162,30 @@ async def test_a_server_that_was_given_up_goes_on_with_what_nobody_has_taken(
         assert gates.entries["g"] == 1
         assert await sql("SELECT epoch FROM execsvc.executions") == [(1,)]
         assert "had given this one up" in caplog.text
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_locks_of_a_server_that_was_suspended_while_it_sent_a_batch_keep_nobody_waiting(
+    replicas: Replicas, gates: Gates, sql: Sql, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with replicas() as a:
+        await a.execute(chain("g"), execution_id="e")
+        await gates.entered("g")
+        suspended = PGconn.connect(conninfo.make_conninfo(url, application_name="execsvc elsewhere/1").encode())
+        # The half of a pipeline: Postgres has the update, and waits for what follows.
+        suspended.enter_pipeline_mode()
+        for statement in (b"BEGIN", b"UPDATE execsvc.executions SET priority = priority"):
+            suspended.send_query_params(statement, None)
+        while suspended.flush():
+            pass
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'ClientRead' AND query ~ '^UPDATE'"
+        async with asyncio.timeout(20):
+            while not await sql(waiting):
+                pass
+        gates.open("g")
+        assert (await a.wait("e", timeout=30)).state == "COMPLETED"
+        assert "transactions were silent" in caplog.text
+        suspended.finish()
 
 
 @pytest.mark.usefixtures("quick")
