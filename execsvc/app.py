@@ -82,6 +82,10 @@ class Settings:
     max_timeout: int | None = None
     #: Microseconds that executions are kept after their end; None: for ever.
     retention: int | None = None
+    #: Whether each change is recorded in the audit trail, with who made it; None: where everybody is asked that.
+    audit: Literal["on", "off"] | None = None
+    #: Microseconds that its records are kept; None: for ever.
+    audit_retention: int | None = None
     #: Seconds that nodes under way have to end when the server goes down.
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
@@ -307,7 +311,8 @@ def _services(
     limits: Limits,
 ) -> Services:
     clock = settings.clock
-    workflows = Workflows(store=store, clock=clock, types=settings.node_types)
+    audited = settings.auth == "token" if settings.audit is None else settings.audit == "on"
+    workflows = Workflows(store=store, clock=clock, types=settings.node_types, audited=audited)
     return Services(
         executions=Executions(
             store=store,
@@ -317,6 +322,7 @@ def _services(
             clock=clock,
             limits=limits,
             new_uid=settings.new_uid,
+            audited=audited,
         ),
         control=Control(
             store=store,
@@ -326,20 +332,22 @@ def _services(
             clock=clock,
             limits=limits,
             elsewhere=elsewhere,
+            audited=audited,
         ),
         logs=Logs(store=store, changes=changes, heartbeat=settings.heartbeat),
         watcher=Watcher(store=store, changes=changes, heartbeat=settings.heartbeat),
-        history=History(store=store, clock=clock),
+        history=History(store=store, clock=clock, audited=audited),
         workflows=workflows,
     )
 
 
 @asynccontextmanager
 async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[None]:
-    if settings.retention is None:
+    if settings.retention is None and settings.audit_retention is None:
         yield
         return
-    pruning = asyncio.create_task(services.history.keep_pruned(settings.retention), name="execsvc-pruning")
+    keep = services.history.keep_pruned(retention=settings.retention, audit_retention=settings.audit_retention)
+    pruning = asyncio.create_task(keep, name="execsvc-pruning")
     try:
         yield
     finally:

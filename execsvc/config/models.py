@@ -222,6 +222,8 @@ class ServerSettings(_Settings):
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")
+    audit: Annotated[Literal["on", "off"] | None, BeforeValidator(_lower)] = _default("audit")
+    audit_retention: Span | None = _default("audit_retention")
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
     metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")

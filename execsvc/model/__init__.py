@@ -1,5 +1,6 @@
 """The service's own vocabulary: frozen records, states, and the table of allowed moves."""
 
+from execsvc.model.audit import RETENTION, SOMEBODY, Actor, AuditAction, AuditFilter, AuditRecord, actor_of
 from execsvc.model.execution import (
     ErrorInfo,
     Execution,
@@ -11,7 +12,7 @@ from execsvc.model.execution import (
     StoredWorkflow,
     TokenUsage,
 )
-from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ApiToken, Principal, Role
+from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ActorKind, ApiToken, Principal, Role
 from execsvc.model.logs import LogColumns
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
@@ -20,8 +21,15 @@ __all__ = [
     "CONTROL",
     "DEFAULT_NAMESPACE",
     "MOVES",
+    "RETENTION",
+    "SOMEBODY",
     "TERMINAL",
+    "Actor",
+    "ActorKind",
     "ApiToken",
+    "AuditAction",
+    "AuditFilter",
+    "AuditRecord",
     "ControlAction",
     "ErrorInfo",
     "Execution",
@@ -38,4 +46,5 @@ __all__ = [
     "Role",
     "StoredWorkflow",
     "TokenUsage",
+    "actor_of",
 ]

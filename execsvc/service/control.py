@@ -7,7 +7,17 @@ import asyncio
 from execsvc.clock import Clock
 from execsvc.engine import Engine
 from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, QueueFull
-from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.model import (
+    CONTROL,
+    SOMEBODY,
+    Actor,
+    ControlAction,
+    Execution,
+    ExecutionState,
+    ExecutionStatus,
+    LogLevel,
+    NewLogEntry,
+)
 from execsvc.queue import Queue
 from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand, said_by
@@ -31,6 +41,7 @@ class Control:
 
     Args:
         elsewhere: knows of the other servers that share the store; None: there are none.
+        audited: whether the audit trail gains a record of each change.
     """
 
     def __init__(
@@ -43,6 +54,7 @@ class Control:
         clock: Clock,
         limits: Limits,
         elsewhere: Elsewhere | None = None,
+        audited: bool = False,
     ) -> None:
         self._elsewhere = elsewhere
         self._store = store
@@ -51,12 +63,13 @@ class Control:
         self._workflows = workflows
         self._clock = clock
         self._limits = limits
+        self._audited = audited
 
-    async def __call__(self, namespace: str, command: ControlCommand, *, by: str = "") -> ExecutionStatus:
+    async def __call__(self, namespace: str, command: ControlCommand, *, by: Actor = SOMEBODY) -> ExecutionStatus:
         """Change an execution's state; answers once that is on disk and takes effect.
 
         Args:
-            by: who asks, for the log; empty: nobody knows.
+            by: who asks, for the log and the audit trail.
 
         Raises:
             InvalidRequest, ExecutionNotFound: see their texts.
@@ -82,7 +95,7 @@ class Control:
         return halts and not self._engine.is_live(uid) and await self._queue.is_held(uid)
 
     async def _carry_out(
-        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution, *, by: str
+        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution, *, by: Actor
     ) -> ExecutionStatus:
         uid = execution.status.uid
         retried = action is ControlAction.RETRY
@@ -122,9 +135,10 @@ class Control:
                         time=now,
                         level=LogLevel.INFO,
                         message=f"execution {_DONE[action]}{because}",
-                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason, **said_by(by)},
+                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason, **said_by(by.shown)},
                     ),
                 ),
+                by=by if self._audited else None,
             )
         )
 

@@ -22,6 +22,8 @@ from execsvc.errors import (
     ServerDraining,
 )
 from execsvc.model import (
+    SOMEBODY,
+    Actor,
     Execution,
     ExecutionRequest,
     ExecutionState,
@@ -59,6 +61,7 @@ class Executions:
 
     Args:
         new_uid: makes an id that is unique for ever.
+        audited: whether the audit trail gains a record of each change.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Executions:
         clock: Clock,
         limits: Limits,
         new_uid: Callable[[], str],
+        audited: bool = False,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -79,6 +83,7 @@ class Executions:
         self._clock = clock
         self._limits = limits
         self._new_uid = new_uid
+        self._audited = audited
         self._draining = False
 
     @property
@@ -90,13 +95,13 @@ class Executions:
         """Take no new executions."""
         self._draining = True
 
-    async def execute(self, namespace: str, command: ExecuteCommand, *, by: str = "") -> ExecutionStatus | None:
+    async def execute(self, namespace: str, command: ExecuteCommand, *, by: Actor = SOMEBODY) -> ExecutionStatus | None:
         """Store and queue an execution; answers once that is on disk, with None if it was only to be validated.
 
         Repeating the same command answers where the execution stands, so it is safe to retry when it has an id.
 
         Args:
-            by: who asks, for the log; empty: nobody knows.
+            by: who asks, for the log and the audit trail.
 
         Raises:
             InvalidRequest: with every problem of every field.
@@ -135,10 +140,11 @@ class Executions:
                         metadata={
                             "event": "execution_queued",
                             "definition_digest": checked.plan.digest,
-                            **said_by(by),
+                            **said_by(by.shown),
                         },
                     ),
                 ),
+                by=by if self._audited else None,
             )
         )
         item = Unfinished(

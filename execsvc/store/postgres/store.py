@@ -23,8 +23,10 @@ from execsvc.store.postgres.migrations import check_server, migrate
 from execsvc.store.postgres.reader import Reader
 from execsvc.store.postgres.session import Session
 from execsvc.store.postgres.tokens import PostgresTokens
+from execsvc.store.postgres.trail import PostgresTrail
 from execsvc.store.postgres.writer import Writer
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -58,6 +60,7 @@ class PostgresStore:
         self._listeners: list[Listener] = []
         self._reader = Reader(pool, observer)
         self.tokens: Tokens = PostgresTokens(self._reader)
+        self.audit: AuditTrail = PostgresTrail(self._reader)
         self._jobs = Jobs(pool)
         #: See ``Store.members``.
         self.members: Membership | None = self._jobs
@@ -240,13 +243,26 @@ async def opened_tokens(database: PostgresDatabase) -> AsyncIterator[PostgresTok
     Raises:
         StorageUnavailable: it cannot be reached, or is of a later version.
     """
+    async with _opened_reader(database) as reader:
+        yield PostgresTokens(reader)
+
+
+@asynccontextmanager
+async def opened_trail(database: PostgresDatabase) -> AsyncIterator[tuple[PostgresTrail, PostgresTokens]]:
+    """Open the audit trail of a database, and the API tokens, to tell whose they are. Raises as ``opened_tokens``."""
+    async with _opened_reader(database) as reader:
+        yield PostgresTrail(reader), PostgresTokens(reader)
+
+
+@asynccontextmanager
+async def _opened_reader(database: PostgresDatabase) -> AsyncIterator[Reader]:
     connections = Connections(database)
     with _told(connections):
         await prepare(connections)
         pool = connections.pool()
         await pool.open(wait=True)
     try:
-        yield PostgresTokens(Reader(pool))
+        yield Reader(pool)
     finally:
         await pool.close()
 

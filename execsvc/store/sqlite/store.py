@@ -18,6 +18,7 @@ from execsvc.model.filters import Condition, Order
 from execsvc.store.members import Membership
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -38,6 +39,7 @@ from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.migrations import check_ours, migrations, up_to_date
 from execsvc.store.sqlite.reader import Reader
 from execsvc.store.sqlite.tokens import SqliteTokens
+from execsvc.store.sqlite.trail import SqliteTrail
 from execsvc.store.sqlite.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -56,11 +58,13 @@ class SqliteStore:
         db: sqlite3.Connection,
         reader: Reader,
         tokens: SqliteTokens,
+        trail: SqliteTrail,
         observer: StoreObserver | None = None,
     ) -> None:
         self.place = place
         self.tokens: Tokens = tokens
         self._tokens = tokens
+        self.audit: AuditTrail = trail
         self._lock = lock
         self._db = db
         self._listeners: list[Listener] = []
@@ -79,7 +83,8 @@ class SqliteStore:
         path, lock = _locked(Path(path))
         try:
             db = await asyncio.to_thread(_opened, path)
-            return cls(place, lock, db, Reader(path, observer=observer), SqliteTokens(path, observer), observer)
+            reader, tokens = Reader(path, observer=observer), SqliteTokens(path, observer)
+            return cls(place, lock, db, reader, tokens, SqliteTrail(path), observer)
         except (sqlite3.Error, StorageUnavailable) as error:
             lock.release()
             raise StorageUnavailable(f"cannot open {path}: {error}") from error
@@ -233,6 +238,21 @@ def opened_tokens(path: Path) -> Iterator[SqliteTokens]:
         yield tokens
     finally:
         tokens.close()
+
+
+@contextmanager
+def opened_trail(path: Path) -> Iterator[tuple[SqliteTrail, SqliteTokens]]:
+    """Open the audit trail of a database that is there, and the API tokens, to tell whose they are.
+
+    Raises:
+        DatabaseLocked: as ``opened_tokens``.
+        StorageUnavailable: there is none, it cannot be opened, or is no database of ours.
+    """
+    if not path.is_file():
+        # A mistyped name must not make a database that has seen nothing.
+        raise StorageUnavailable(f"cannot open {path}: there is no such file")
+    with opened_tokens(path) as tokens:
+        yield SqliteTrail(path), tokens
 
 
 def _up_to_date(path: Path) -> bool:

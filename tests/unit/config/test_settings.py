@@ -37,6 +37,8 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "default_timeout": ("90s", "soon"),
     "max_timeout": ("3h", "0"),
     "retention": ("8w", "-1"),
+    "audit": ("Off", "yes"),
+    "audit_retention": ("52w", "-1"),
     "plugin": ("a b", ""),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
