@@ -62,6 +62,8 @@ class Settings:
     auth: Literal["none", "token"] = "none"
     #: With ``token``: whose JSON Web Tokens are taken besides; None: nobody's.
     jwt: JwtRules | None = None
+    #: With ``token``, and authorities of clients: the file that says who callers are by their certificates; None: none.
+    tls_clients: Path | None = None
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
@@ -194,7 +196,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         )
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
-        if identities is not None and settings.jwt is None and not await store.tokens.all():
+        by_others = settings.jwt is not None or settings.tls_clients is not None
+        if identities is not None and not by_others and not await store.tokens.all():
             logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
         try:
@@ -243,14 +246,27 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
 def _identities(settings: Settings, store: Store) -> Identities | None:
     if settings.auth == "none":
         return None
-    if settings.jwt is None:
-        return Identities(tokens=store.tokens, clock=settings.clock)
+    provider = certificates = None
+    if settings.jwt is not None:
+        with _installed("JSON Web Tokens", "jwt"):
+            from execsvc.service.jwts import Jwts
+
+        provider = Jwts(settings.jwt)
+    if settings.tls_clients is not None:
+        with _installed("certificates of clients", "mtls"):
+            from execsvc.service.certified import Certified
+
+        certificates = Certified(settings.tls_clients, settings.clock)
+    return Identities(tokens=store.tokens, clock=settings.clock, provider=provider, certificates=certificates)
+
+
+@contextlib.contextmanager
+def _installed(what: str, extra: str) -> Iterator[None]:
     try:
-        from execsvc.service.jwts import Jwts
+        yield
     except ModuleNotFoundError as error:
-        why = "JSON Web Tokens need packages that are not installed: pip install 'execsvc[jwt]'"
+        why = f"{what} need packages that are not installed: pip install 'execsvc[{extra}]'"
         raise IdentityUnusable(why) from error
-    return Identities(tokens=store.tokens, clock=settings.clock, provider=Jwts(settings.jwt))
 
 
 def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | None) -> Queue:

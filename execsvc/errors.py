@@ -196,6 +196,11 @@ class CredentialsInvalid(ExecsvcError):
 
     reason = "CREDENTIALS_INVALID"
 
+    def __init__(self, logged: str = "its credential is not valid") -> None:
+        #: For the log alone: what is wrong, without the credential. Callers are not told.
+        self.logged = logged
+        super().__init__()
+
 
 class TooManyFailures(ExecsvcError):
     """Too many calls with wrong credentials came from this address; try again later, or with a right one."""

@@ -18,7 +18,13 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
-from execsvc.cli.protection import certificate_files, jwt_rules, require_protection, warn_of_open_addresses
+from execsvc.cli.protection import (
+    certificate_files,
+    clients_file,
+    jwt_rules,
+    require_protection,
+    warn_of_open_addresses,
+)
 from execsvc.cli.serve_options import (
     Address,
     AuditRetention,
@@ -52,6 +58,7 @@ from execsvc.cli.serve_options import (
     ServerPlugins,
     TlsCert,
     TlsClientCa,
+    TlsClients,
     TlsKey,
 )
 from execsvc.cli.server_log import log_to_stderr
@@ -98,6 +105,7 @@ def serve(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
+    tls_clients: TlsClients = None,
     auth: Auth = None,
     jwt_issuer: JwtIssuer = None,
     jwt_audience: JwtAudience = None,
@@ -137,6 +145,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
+        tls_clients=tls_clients,
         auth=auth,
         jwt_issuer=jwt_issuer,
         jwt_audience=jwt_audience,
@@ -152,6 +161,7 @@ def serve(
     postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
     jwt = jwt_rules(wanted)
+    clients = clients_file(wanted)
     require_protection(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
@@ -167,6 +177,7 @@ def serve(
         certificates=certificates,
         auth=wanted.auth,
         jwt=jwt,
+        tls_clients=clients,
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=postgres,

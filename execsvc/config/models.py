@@ -233,6 +233,7 @@ class ServerSettings(_Settings):
     tls_cert: File = _default("tls_cert")
     tls_key: File = _default("tls_key")
     tls_client_ca: File = _default("tls_client_ca")
+    tls_clients: File = _default("tls_clients")
     auth: Annotated[Literal["none", "token"], BeforeValidator(_lower)] = _default("auth")
     jwt_issuer: Text = _default("jwt_issuer")
     jwt_audience: Text = _default("jwt_audience")

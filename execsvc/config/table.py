@@ -267,6 +267,15 @@ _ALL: Final = (
         otherwise="clients need none",
     ),
     Setting(
+        name="tls_clients",
+        default=None,
+        metavar="FILE",
+        description="Who callers are by their certificates, with --auth token; read anew when it changes.",
+        expects="the path of a file, as in clients.toml",
+        example='"/etc/execsvc/clients.toml"',
+        otherwise="nobody is known by a certificate",
+    ),
+    Setting(
         name="auth",
         default="none",
         metavar="MODE",

@@ -23,7 +23,7 @@ from tools import configuration_reference
 
 #: Settings for which no text of a file is wrong.
 ANY_TEXT = {"jwt_issuer", "jwt_audience", "jwt_namespace_claim", "jwt_role_claim"}
-ANY_TEXT |= {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
+ANY_TEXT |= {"db", "tls_cert", "tls_key", "tls_client_ca", "tls_clients", "ca", "cert", "key"}
 #: Of each setting a value, and one that cannot be used.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "address": ("127.0.0.1:1", "50051"),
@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tls_cert": ("x.crt", "a\0b"),
     "tls_key": ("x.key", "a\0b"),
     "tls_client_ca": ("x.crt", "a\0b"),
+    "tls_clients": ("x.toml", "a\0b"),
     "auth": ("None", "basic"),
     "jwt_issuer": ("https://a.example", "a\0b"),
     "jwt_audience": ("a", "a\0b"),
