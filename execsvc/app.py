@@ -23,6 +23,7 @@ from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
+from execsvc.model import UNLIMITED, Namespaces
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.rpc import RpcServer, server_credentials
 from execsvc.service import (
@@ -88,6 +89,8 @@ class Settings:
     audit: Literal["on", "off"] | None = None
     #: Microseconds that its records are kept; None: for ever.
     audit_retention: int | None = None
+    #: What each namespace may use.
+    namespaces: Namespaces = UNLIMITED
     #: Seconds that nodes under way have to end when the server goes down.
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
@@ -285,6 +288,7 @@ def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | 
             capacity=capacity,
             owner=owner,
             waited=waited,
+            namespaces=settings.namespaces,
         )
     return DistributedQueue(
         store=store,
@@ -296,6 +300,7 @@ def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | 
         capacity=capacity,
         owner=owner,
         waited=waited,
+        namespaces=settings.namespaces,
     )
 
 

@@ -156,9 +156,12 @@ class QueueFull(ExecsvcError):
     #: Seconds after which a client should try again.
     retry_delay = 5.0
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, of_namespace: bool = False) -> None:
         self.capacity = capacity
-        super().__init__(f"{capacity} executions wait already, as many as this server allows; try again later")
+        #: Whether it is the caller's namespace that has as many as it may.
+        self.of_namespace = of_namespace
+        which, allows = (" of this namespace", "it may have") if of_namespace else ("", "this server allows")
+        super().__init__(f"{capacity} executions{which} wait already, as many as {allows}; try again later")
 
 
 class ServerDraining(ExecsvcError):

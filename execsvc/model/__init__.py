@@ -14,6 +14,7 @@ from execsvc.model.execution import (
 )
 from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ActorKind, ApiToken, Principal, Role
 from execsvc.model.logs import LogColumns
+from execsvc.model.namespaces import UNLIMITED, NamespaceLimits, Namespaces
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RETENTION",
     "SOMEBODY",
     "TERMINAL",
+    "UNLIMITED",
     "Actor",
     "ActorKind",
     "ApiToken",
@@ -39,6 +41,8 @@ __all__ = [
     "LogColumns",
     "LogEntry",
     "LogLevel",
+    "NamespaceLimits",
+    "Namespaces",
     "NewLogEntry",
     "NodeRun",
     "NodeState",

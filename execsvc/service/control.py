@@ -102,19 +102,21 @@ class Control:
         given = await self._input(execution, command) if retried else None
         from_states, to_state = CONTROL[action]
         key = execution.concurrency_key
-        full = retried and execution.status.state in from_states and await self._queue.full_for(key)
-        if full:
+        full: QueueFull | None = None
+        if retried and execution.status.state in from_states:
+            full = await self._queue.full_for(namespace, key)
+        if full is not None:
             # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
             from_states = ()
         # A run that has not ended since its pause goes on in place and still has its slot.
         if action is ControlAction.RESUME and (
-            self._engine.is_live(uid) or self._queue.has_slot_for(key) or await self._queue.is_held(uid)
+            self._engine.is_live(uid) or self._queue.has_slot_for(namespace, key) or await self._queue.is_held(uid)
         ):
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""
-        if retried and not full:
-            self._queue.expect(uid)
+        if retried and full is None:
+            self._queue.expect(uid, namespace)
         release = self._engine.hold(uid)
         write = self._store.update(
             UpdateExecution(
@@ -154,8 +156,8 @@ class Control:
         try:
             return (await stored(write)).status
         except IllegalTransition:
-            if full:
-                raise QueueFull(self._queue.capacity) from None
+            if full is not None:
+                raise full from None
             raise
 
     async def _input(self, execution: Execution, command: ControlCommand) -> bytes | None:

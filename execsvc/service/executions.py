@@ -14,11 +14,11 @@ from execsvc.clock import Clock
 from execsvc.definition import Plan, Problems, RetryPolicy, canonical_retry, parse_retry
 from execsvc.engine import Engine
 from execsvc.errors import (
+    ExecsvcError,
     ExecutionExists,
     ExecutionNotFound,
     FieldProblem,
     InvalidRequest,
-    QueueFull,
     ServerDraining,
 )
 from execsvc.model import (
@@ -118,9 +118,9 @@ class Executions:
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if await self._queue.full_for(command.concurrency_key):
+        if (full := await self._queue.full_for(namespace, command.concurrency_key)) is not None:
             # Whoever repeats a request that was taken before must still get its answer.
-            return await self._repeated(namespace, command, checked)
+            return await self._repeated(namespace, command, checked, full)
         request = self._request(command, checked)
         now = self._clock()
         uid = self._new_uid()
@@ -158,7 +158,7 @@ class Executions:
         )
         # Offered before it is stored, so that a free slot takes it in the same commit. Should the write come to
         # nothing, the claim finds no execution with this uid and gives the slot back.
-        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(item.concurrency_key)
+        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(namespace, item.concurrency_key)
         self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
 
         def written(done: asyncio.Future[Created]) -> None:
@@ -184,13 +184,15 @@ class Executions:
         except (ExecutionNotFound, TypeError, ValueError, RecursionError):
             return None
 
-    async def _repeated(self, namespace: str, command: ExecuteCommand, checked: _Checked) -> ExecutionStatus:
+    async def _repeated(
+        self, namespace: str, command: ExecuteCommand, checked: _Checked, refusal: ExecsvcError
+    ) -> ExecutionStatus:
         try:
             if not command.execution_id:
                 raise ExecutionNotFound("")
             known = await self._store.request_digest(namespace, command.execution_id)
         except ExecutionNotFound:
-            raise QueueFull(self._queue.capacity) from None
+            raise refusal from None
         status = await self._store.status(namespace, command.execution_id)
         if known != self._request(command, checked).request_digest:
             raise ExecutionExists(execution_id=command.execution_id, state=status.state)
@@ -243,10 +245,10 @@ class Executions:
     async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Answer where an execution stands. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
-        return await self._explained(await self._store.status(namespace, execution_id))
+        return await self._explained(namespace, await self._store.status(namespace, execution_id))
 
-    async def _explained(self, status: ExecutionStatus) -> ExecutionStatus:
-        if status.state is ExecutionState.PENDING and (waits := await self._queue.describe(status.uid)):
+    async def _explained(self, namespace: str, status: ExecutionStatus) -> ExecutionStatus:
+        if status.state is ExecutionState.PENDING and (waits := await self._queue.describe(status.uid, namespace)):
             return replace(status, message=waits)
         return status
 
@@ -254,7 +256,7 @@ class Executions:
         """Answer the record of an execution. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
         execution = await self._store.execution(namespace, execution_id, full=full)
-        return replace(execution, status=await self._explained(execution.status))
+        return replace(execution, status=await self._explained(namespace, execution.status))
 
 
 def _stored(command: ExecuteCommand) -> str:

@@ -82,8 +82,12 @@ def _too_large(error: errors.TooLarge) -> Iterator[Message]:
 
 
 def _queue_full(error: errors.QueueFull) -> Iterator[Message]:
-    yield details.QuotaFailure(violations=[details.QuotaFailure.Violation(subject="queue", description=error.message)])
+    yield from _quota("namespace/queued" if error.of_namespace else "queue", error)
     yield from _retry(error)
+
+
+def _quota(subject: str, error: errors.ExecsvcError) -> Iterator[Message]:
+    yield details.QuotaFailure(violations=[details.QuotaFailure.Violation(subject=subject, description=error.message)])
 
 
 _Code = grpc.StatusCode

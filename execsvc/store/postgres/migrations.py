@@ -12,6 +12,7 @@ from typing import Final
 from execsvc.errors import StorageUnavailable
 from execsvc.store.postgres.connections import Connection
 from execsvc.store.postgres.jobs_schema import jobs_step
+from execsvc.store.postgres.line_schema import LINE
 
 #: Of advisory locks, "exec" in ASCII and a number: migrations, the one server of a database, versions of workflows,
 #: definitions that are used or removed; more in ``jobs_schema``. They are a database's own.
@@ -188,6 +189,7 @@ STEPS: Final[Mapping[str, str | Callable[[], str]]] = {
     "0002_api_tokens": _API_TOKENS,
     "0003_jobs": jobs_step,
     "0004_audit": _AUDIT,
+    "0005_lines_of_namespaces": LINE,
 }
 
 _RECORDS = """
