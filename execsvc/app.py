@@ -36,6 +36,7 @@ from execsvc.service import (
     JwtRules,
     Limits,
     Logs,
+    Quotas,
     Services,
     Watcher,
     Workflows,
@@ -193,6 +194,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
                 *(() if identities is None else ("auth:token",)),
             ],
             identities=identities,
+            namespaces=settings.namespaces,
             calls=metrics,
             credentials=None if certificates is None else server_credentials(certificates),
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
@@ -343,6 +345,7 @@ def _services(
             clock=clock,
             limits=limits,
             new_uid=settings.new_uid,
+            quotas=Quotas(store=store, namespaces=settings.namespaces),
             audited=audited,
         ),
         control=Control(
@@ -364,10 +367,12 @@ def _services(
 
 @asynccontextmanager
 async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[None]:
-    if settings.retention is None and settings.audit_retention is None:
+    if settings.retention is None and settings.audit_retention is None and not settings.namespaces.have_retention:
         yield
         return
-    keep = services.history.keep_pruned(retention=settings.retention, audit_retention=settings.audit_retention)
+    keep = services.history.keep_pruned(
+        retention=settings.retention, audit_retention=settings.audit_retention, namespaces=settings.namespaces
+    )
     pruning = asyncio.create_task(keep, name="execsvc-pruning")
     try:
         yield

@@ -164,6 +164,34 @@ class QueueFull(ExecsvcError):
         super().__init__(f"{capacity} executions{which} wait already, as many as {allows}; try again later")
 
 
+class NamespaceFull(ExecsvcError):
+    """As many executions of this namespace are on record as it may have; delete some, or try again later."""
+
+    reason = "NAMESPACE_FULL"
+    #: Seconds after which a client should try again: some may have passed their retention by then.
+    retry_delay = 60.0
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        super().__init__(
+            f"{capacity} executions of this namespace are on record, as many as it may have; delete some, or try again "
+            "later"
+        )
+
+
+class RateLimited(ExecsvcError):
+    """This namespace makes more calls than it may; try again later."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, rate: float, retry_delay: float) -> None:
+        #: Calls a second that it may make.
+        self.rate = rate
+        #: Seconds after which a client should try again.
+        self.retry_delay = retry_delay
+        super().__init__(f"this namespace may make {rate:g} calls a second on this server; try again later")
+
+
 class ServerDraining(ExecsvcError):
     """The server is shutting down and takes no new executions; try again."""
 

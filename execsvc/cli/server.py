@@ -67,6 +67,8 @@ from execsvc.cli.text import print_json, printable
 
 if TYPE_CHECKING:
     from execsvc.app import Running
+    from execsvc.config.models import ServerSettings
+    from execsvc.model import Namespaces
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +187,7 @@ def serve(
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,
         key_limits=wanted.key_limit.by_key,
+        namespaces=_namespaces(wanted),
         default_timeout=wanted.default_timeout,
         max_timeout=wanted.max_timeout,
         retention=wanted.retention,
@@ -214,6 +217,14 @@ def serve(
             exit_code=ExitCode.UNAVAILABLE,
             reason="CANNOT_LISTEN",
         ) from error
+
+
+def _namespaces(wanted: ServerSettings) -> Namespaces:
+    from execsvc.config.namespaces import OTHERS, merged
+    from execsvc.model import NamespaceLimits, Namespaces
+
+    limits = {name: NamespaceLimits(**said) for name, said in merged(wanted.namespaces).items()}  # type: ignore[arg-type]
+    return Namespaces(default=limits.pop(OTHERS, NamespaceLimits()), overrides=limits)
 
 
 def _tell_ready(server: Running, beside: GatewayBeside, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from execsvc.config.namespaces import Namespaces, parse_namespaces, written
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
 
@@ -219,6 +220,7 @@ class ServerSettings(_Settings):
     max_concurrent: Count = _default("max_concurrent")
     max_queued: Count = _default("max_queued")
     key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()
+    namespaces: Annotated[Namespaces, NoDecode, PlainValidator(parse_namespaces), PlainSerializer(written)] = {}
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")

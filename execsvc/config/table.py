@@ -133,6 +133,16 @@ _ALL: Final = (
         repeated=True,
     ),
     Setting(
+        name="namespaces",
+        default=None,
+        metavar="",
+        description="What each namespace may use: slots, queued, stored, rate, retention; a table in the file.",
+        expects='a table by namespace, as in [namespaces.billing] with slots = 10, or {"billing": {"slots": 10}}',
+        example='{ billing = { slots = 10, rate = 50 }, "*" = { stored = 100000 } }',
+        otherwise="all there is",
+        by_flag=False,
+    ),
+    Setting(
         name="default_timeout",
         default=None,
         metavar="SPAN",

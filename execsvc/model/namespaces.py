@@ -28,12 +28,17 @@ class Namespaces:
 
     #: Those without limits of their own.
     default: NamespaceLimits = field(default_factory=NamespaceLimits)
-    #: By name. What one of them does not say is None, and not what the default says.
+    #: By name. What one of them does not say is not what the default says: whoever makes this fills that in.
     overrides: Mapping[str, NamespaceLimits] = field(default_factory=dict)
 
     def of(self, namespace: str) -> NamespaceLimits:
         """Answer the limits of a namespace."""
         return self.overrides.get(namespace, self.default)
+
+    @property
+    def have_retention(self) -> bool:
+        """Whether any namespace says how long executions are kept."""
+        return any(limits.retention is not None for limits in (self.default, *self.overrides.values()))
 
 
 #: Every namespace may use all there is.

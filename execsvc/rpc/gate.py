@@ -12,6 +12,7 @@ from typing import Any, Final
 from execsvc.errors import CredentialsInvalid, ExecsvcError, RoleTooLow, TooManyFailures
 from execsvc.model import ANYBODY, Principal
 from execsvc.rpc.failures import Failures, host_of
+from execsvc.rpc.rates import Rates
 from execsvc.rpc.roles import least_role
 from execsvc.service import Identities
 
@@ -38,10 +39,12 @@ class Gate:
 
     Args:
         identities: who is known; None: nobody is asked, and everybody may do everything in the default namespace.
+        rates: how many calls namespaces may make.
     """
 
-    def __init__(self, identities: Identities | None) -> None:
+    def __init__(self, identities: Identities | None, rates: Rates) -> None:
         self._identities = identities
+        self._rates = rates
         self._failures = Failures()
 
     async def admit(self, path: str, metadata: Metadata) -> bool:
@@ -57,12 +60,14 @@ class Gate:
             CredentialsMissing: there is no credential.
             CredentialsInvalid: it is of no use here.
             RoleTooLow: its role does not allow this.
+            RateLimited: its namespace makes more calls than it may.
             StorageUnavailable: nobody can be recognised now.
         """
-        if self._identities is None:
-            _caller.set(ANYBODY)
-            return True
         if least_role(path) is None:
+            return True
+        if self._identities is None:
+            self._rates.take(ANYBODY.namespace)
+            _caller.set(ANYBODY)
             return True
         credential = _credential(metadata)
         if credential is None and self._identities.take_certificates:
@@ -77,7 +82,9 @@ class Gate:
         await self._let_in(Pass(self._identities, path, "", certificate=shown[0]))
 
     async def _let_in(self, shown: Pass) -> None:
-        _caller.set(await shown.check())
+        principal = await shown.check()
+        self._rates.take(principal.namespace)
+        _caller.set(principal)
         _pass.set(shown)
 
     def refused(self, error: ExecsvcError, path: str, peer: str) -> ExecsvcError:

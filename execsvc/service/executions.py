@@ -37,6 +37,7 @@ from execsvc.service.checks import execute_problems, require_id
 from execsvc.service.commands import ExecuteCommand, said_by
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
+from execsvc.service.quotas import Quotas
 from execsvc.service.stored import stored
 from execsvc.service.workflows import Workflows
 from execsvc.store import Claim, Created, CreateExecution, Store, Unfinished
@@ -74,6 +75,7 @@ class Executions:
         clock: Clock,
         limits: Limits,
         new_uid: Callable[[], str],
+        quotas: Quotas,
         audited: bool = False,
     ) -> None:
         self._store = store
@@ -83,6 +85,7 @@ class Executions:
         self._clock = clock
         self._limits = limits
         self._new_uid = new_uid
+        self._quotas = quotas
         self._audited = audited
         self._draining = False
 
@@ -108,6 +111,7 @@ class Executions:
             WorkflowNotFound: the stored workflow it names is not there.
             TooLarge: the definition or the input is.
             ExecutionExists: the id was used with another request.
+            NamespaceFull: as many executions of the namespace are on record as may be.
             QueueFull: as many executions wait as may.
             ServerDraining: try another time or another server.
         """
@@ -118,12 +122,16 @@ class Executions:
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if (full := await self._queue.full_for(namespace, command.concurrency_key)) is not None:
+        full: ExecsvcError | None = await self._quotas.full(namespace)
+        if full is None:
+            full = await self._queue.full_for(namespace, command.concurrency_key)
+        if full is not None:
             # Whoever repeats a request that was taken before must still get its answer.
             return await self._repeated(namespace, command, checked, full)
         request = self._request(command, checked)
         now = self._clock()
         uid = self._new_uid()
+        self._quotas.took(namespace)
         self._engine.remember(checked.plan)
         creating = self._store.create(
             CreateExecution(

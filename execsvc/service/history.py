@@ -10,7 +10,7 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition
-from execsvc.model import RETENTION, SOMEBODY, Actor, Execution
+from execsvc.model import RETENTION, SOMEBODY, UNLIMITED, Actor, Execution, Namespaces
 from execsvc.service.checks import require_id
 from execsvc.service.filters import parse_filter, parse_order
 from execsvc.service.paging import PageToken, page_size
@@ -83,18 +83,34 @@ class History:
             by=by if self._audited else None,
         )
 
-    async def prune(self, before: int) -> int:
-        """Remove what ended before a time, in small batches; answers how many executions that were."""
+    async def prune(self, before: int, namespace: str | None = None) -> int:
+        """Remove what ended before a time, in small batches; answers how many executions that were.
+
+        Args:
+            namespace: of this one alone; None: of all.
+        """
         removed = 0
         while True:
-            expired = await self._store.expired(before, limit=PRUNE_BATCH)
-            for namespace, execution_id, uid in expired:
+            expired = await self._store.expired(before, limit=PRUNE_BATCH, namespace=namespace)
+            for of, execution_id, uid in expired:
                 # Retried or removed by a client meanwhile: nothing to do.
                 with contextlib.suppress(ExecutionNotFound, IllegalTransition):
-                    await self._store.delete(self._deletion(namespace, execution_id, uid, RETENTION))
+                    await self._store.delete(self._deletion(of, execution_id, uid, RETENTION))
                     removed += 1
             if len(expired) < PRUNE_BATCH:
                 return removed
+
+    async def _prune_all(self, retention: int | None, namespaces: Namespaces) -> int:
+        now, removed = self._clock(), 0
+        if not namespaces.have_retention:
+            return 0 if retention is None else await self.prune(now - retention)
+        # One after the other: what one of them keeps for longer is not looked at over and over again.
+        for namespace in await self._store.namespaces():
+            kept = namespaces.of(namespace).retention
+            kept = retention if kept is None else kept
+            if kept is not None:
+                removed += await self.prune(now - kept, namespace)
+        return removed
 
     async def prune_audit(self, before: int) -> int:
         """Remove the audit trail from before a time, in small batches; answers how many records that were."""
@@ -105,19 +121,22 @@ class History:
             if batch < PRUNE_RECORDS:
                 return removed
 
-    async def keep_pruned(self, *, retention: int | None, audit_retention: int | None) -> None:
+    async def keep_pruned(
+        self, *, retention: int | None, audit_retention: int | None, namespaces: Namespaces = UNLIMITED
+    ) -> None:
         """Prune for ever. Cancel it to end it.
 
         Args:
             retention: microseconds that executions are kept after their end; None: for ever.
+            namespaces: those that say otherwise.
             audit_retention: microseconds that records of the audit trail are kept; None: for ever.
         """
         while True:
             try:
-                now = self._clock()
-                if retention is not None and (removed := await self.prune(now - retention)):
+                if removed := await self._prune_all(retention, namespaces):
                     logger.info("removed %d executions past their retention", removed)
-                if audit_retention is not None and (removed := await self.prune_audit(now - audit_retention)):
+                before = None if audit_retention is None else self._clock() - audit_retention
+                if before is not None and (removed := await self.prune_audit(before)):
                     logger.info("removed %d records of the audit trail past their retention", removed)
             except ExecsvcError as error:
                 logger.warning("cannot prune: %s", error)

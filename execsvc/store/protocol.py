@@ -318,8 +318,20 @@ class Store(Protocol):
         """Answer up to ``limit`` executions in order, beginning after a position that an earlier answer gave."""
         ...
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
-        """Answer (namespace, execution_id, uid) of executions that ended before a time, oldest end first."""
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
+        """Answer (namespace, execution_id, uid) of executions that ended before a time, oldest end first.
+
+        Args:
+            namespace: of this one alone; None: of all.
+        """
+        ...
+
+    async def namespaces(self) -> Sequence[str]:
+        """Answer the namespaces that have executions on record."""
+        ...
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """Count the executions of a namespace, up to ``most``."""
         ...
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import grpc
@@ -138,6 +139,16 @@ TABLE: Final[dict[type[errors.ExecsvcError], Rule]] = {
     ),
     errors.QueueFull: Rule(
         code=_Code.RESOURCE_EXHAUSTED, metadata=lambda e: {"capacity": str(e.capacity)}, details=_queue_full
+    ),
+    errors.NamespaceFull: Rule(
+        code=_Code.RESOURCE_EXHAUSTED,
+        metadata=lambda e: {"capacity": str(e.capacity)},
+        details=lambda e: chain(_quota("namespace/stored", e), _retry(e)),
+    ),
+    errors.RateLimited: Rule(
+        code=_Code.RESOURCE_EXHAUSTED,
+        metadata=lambda e: {"rate": f"{e.rate:g}"},
+        details=lambda e: chain(_quota("namespace/rate", e), _retry(e)),
     ),
     errors.ServerDraining: Rule(code=_Code.UNAVAILABLE, details=_retry),
     errors.StorageFull: Rule(code=_Code.RESOURCE_EXHAUSTED, details=_retry),

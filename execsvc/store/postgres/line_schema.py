@@ -33,7 +33,6 @@ DECLARE
     counts jsonb;
     full_lanes text[];
     most integer;
-    passed integer;
     held_back boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock({FETCH_LOCK});
@@ -51,7 +50,6 @@ BEGIN
         WHERE j.status = 'doing' AND j.args ->> 'key' <> '' GROUP BY 1
     ) AS r;
     LOOP
-        passed := 0;
         held_back := false;
         SELECT coalesce(array_agg(c.lane), '{{}}') INTO full_lanes
         FROM (SELECT k AS lane, substr(k, position(' ' IN k) + 1) AS key, v::integer AS running
@@ -98,7 +96,10 @@ BEGIN
             IF job.key <> '' THEN
                 most := {_LIMIT_OF_KEY.format(key="job.key")};
                 IF coalesce((counts ->> (job.namespace || ' ' || job.key))::integer, 0) >= most THEN
-                    held_back := true;
+                    -- Of a namespace only so many were read as it has room for: what its keys hold back hides others
+                    -- of it, which are read once its key is known to be full.
+                    held_back := p_namespaces IS NOT NULL;
+                    EXIT WHEN held_back;
                     CONTINUE;
                 END IF;
             END IF;
@@ -117,12 +118,10 @@ BEGIN
             priority := job.priority;
             uid := job.uid;
             RETURN NEXT;
-            passed := passed + 1;
             p_most := p_most - 1;
         END LOOP;
         CLOSE jobs;
-        -- Of a namespace only so many were read as it has room for; what its keys held back may hide others of it.
-        EXIT WHEN p_most <= 0 OR NOT held_back OR p_namespaces IS NULL OR passed = 0;
+        EXIT WHEN p_most <= 0 OR NOT held_back;
     END LOOP;
 END
 $$;

@@ -18,7 +18,14 @@ from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connections, Pool
 from execsvc.store.postgres.failures import Failure
 from execsvc.store.postgres.jobs import Jobs
-from execsvc.store.postgres.lists import find_workflow, list_executions, list_expired, list_workflows
+from execsvc.store.postgres.lists import (
+    count_executions,
+    find_workflow,
+    list_executions,
+    list_expired,
+    list_namespaces,
+    list_workflows,
+)
 from execsvc.store.postgres.migrations import check_server, migrate
 from execsvc.store.postgres.reader import Reader
 from execsvc.store.postgres.session import Session
@@ -120,9 +127,17 @@ class PostgresStore:
         """See ``Store.list_executions``."""
         return await list_executions(self._reader, namespace, condition, order, after, limit)
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
         """See ``Store.expired``."""
-        return await list_expired(self._reader, before, limit)
+        return await list_expired(self._reader, before, limit, namespace)
+
+    async def namespaces(self) -> Sequence[str]:
+        """See ``Store.namespaces``."""
+        return await list_namespaces(self._reader)
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """See ``Store.count``."""
+        return await count_executions(self._reader, namespace, most)
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
         """See ``Store.workflow``."""

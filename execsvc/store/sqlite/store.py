@@ -34,7 +34,14 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
-from execsvc.store.sqlite.lists import find_workflow, list_executions, list_expired, list_workflows
+from execsvc.store.sqlite.lists import (
+    count_executions,
+    find_workflow,
+    list_executions,
+    list_expired,
+    list_namespaces,
+    list_workflows,
+)
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.migrations import check_ours, migrations, up_to_date
 from execsvc.store.sqlite.reader import Reader
@@ -114,9 +121,17 @@ class SqliteStore:
         """See ``Store.list_executions``."""
         return await self._reader.read(list_executions, namespace, condition, order, after, limit)
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
         """See ``Store.expired``."""
-        return await self._reader.read(list_expired, before, limit)
+        return await self._reader.read(list_expired, before, limit, namespace)
+
+    async def namespaces(self) -> Sequence[str]:
+        """See ``Store.namespaces``."""
+        return await self._reader.read(list_namespaces)
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """See ``Store.count``."""
+        return await self._reader.read(count_executions, namespace, most)
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
         """See ``Store.workflow``."""
