@@ -66,7 +66,7 @@ class Fetched:
     """What a fetch took."""
 
     taken: Sequence[Taken]
-    #: How many still wait, all held back by limits of their own; None: not counted, as there may be more to take.
+    #: How many still wait, all held back by limits of their own; None: not counted.
     left: int | None
 
 

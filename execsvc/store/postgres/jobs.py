@@ -257,7 +257,7 @@ class Jobs:
             for args, priority, uid in rows
         ]
         left: int | None = None
-        if len(taken) < most:
+        if len(taken) < most and not room.limits_namespaces:
             left = await self.count() if room.limits else 0
         return Fetched(taken=taken, left=left)
 
