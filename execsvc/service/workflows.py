@@ -9,6 +9,7 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, parse_definition
+from execsvc.egress import Egress
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import StoredWorkflow
 from execsvc.service.checks import id_problems
@@ -26,7 +27,8 @@ LARGE: Final = 8 * 1024
 class Workflows:
     """Turns definitions into plans, and remembers them. Use within one event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN) -> None:
+    def __init__(self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN, egress: Egress | None = None) -> None:
+        self._egress = egress
         self._store = store
         self._clock = clock
         self._types = types
@@ -50,7 +52,7 @@ class Workflows:
         return self._remember(definition.key, plan)
 
     def _parse(self, definition: Definition) -> Plan:
-        return parse_definition(definition.load(), types=self._types)
+        return parse_definition(definition.load(), types=self._types, egress=self._egress)
 
     async def load(self, digest: str, canonical: bytes) -> Plan:
         """Make the plan of a definition that was validated and stored."""
