@@ -20,7 +20,9 @@ from typing import Any, Final, Literal, TypeVar
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
-from execsvc.engine import Engine, Executors, Observer, builtin_executors
+from execsvc.egress import Egress
+from execsvc.egress.network import Network
+from execsvc.engine import Engine, Executors, Observer, builtin_executors, operator_hosts
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.model import UNLIMITED, Namespaces
@@ -96,6 +98,8 @@ class Settings:
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
     heartbeat: float = 5.0
+    #: Hosts that nodes may call where a workflow names them, as ``egress.parse_rule`` takes them; none: any public one.
+    egress: tuple[str, ...] = ()
     #: Node types and who runs them.
     node_types: NodeTypes = field(default_factory=lambda: BUILTIN)
     executors: Callable[[], Executors] = builtin_executors
@@ -157,6 +161,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
     )
     clock = settings.clock
     taken_over = asyncio.Event()
+    egress = Egress(settings.egress, trusted=operator_hosts(os.environ))
     store = await _open_store(settings, metrics, taken_over.set)
     changes = Changes()
     stack = contextlib.ExitStack()
@@ -166,6 +171,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             clock=clock,
             node_types=settings.node_types,
             executors=settings.executors(),
+            network=Network(egress),
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
             in_doubt=_in_doubt(store),
@@ -182,7 +188,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         elsewhere = _elsewhere(store, changes, engine)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, elsewhere, limits)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -332,10 +338,11 @@ def _services(
     changes: Changes,
     elsewhere: Elsewhere | None,
     limits: Limits,
+    egress: Egress,
 ) -> Services:
     clock = settings.clock
     audited = settings.auth == "token" if settings.audit is None else settings.audit == "on"
-    workflows = Workflows(store=store, clock=clock, types=settings.node_types, audited=audited)
+    workflows = Workflows(store=store, clock=clock, types=settings.node_types, egress=egress, audited=audited)
     return Services(
         executions=Executions(
             store=store,

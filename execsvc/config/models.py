@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from execsvc.config.namespaces import Namespaces, parse_namespaces, written
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
+from execsvc.egress import parse_rule
 
 
 def _default(name: str) -> Any:
@@ -93,6 +94,11 @@ def _origin(value: Any) -> str:
     if origin != "*" and not (colon and host and scheme in ("http", "https") and "/" not in host):
         raise ValueError
     return origin
+
+
+def _egress(value: Any) -> str:
+    parse_rule(_text(value))
+    return str(value)
 
 
 def _target(value: Any) -> str:
@@ -207,6 +213,8 @@ class _Settings(BaseSettings):
 
     #: Names of plug-ins.
     plugin: Names = ()
+    #: Hosts that nodes may call.
+    egress: Annotated[tuple[Annotated[str, BeforeValidator(_egress)], ...], NoDecode, BeforeValidator(_names)] = ()
 
 
 class ServerSettings(_Settings):

@@ -198,6 +198,16 @@ _ALL: Final = (
         repeated=True,
     ),
     Setting(
+        name="egress",
+        default=None,
+        metavar="HOST",
+        description="Host that nodes may call where a workflow names it: HOST[:PORT], a network, or * for public ones.",
+        expects="a host, as in api.example, localhost:11434, https://api.example, *.corp.example, 10.1.0.0/16 or *",
+        example='["*", "localhost:11434"]',
+        otherwise="any public one",
+        repeated=True,
+    ),
+    Setting(
         name="grace",
         default=10,
         metavar="SECONDS",

@@ -9,6 +9,7 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, parse_definition
+from execsvc.egress import Egress
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import SOMEBODY, Actor, StoredWorkflow
 from execsvc.service.checks import id_problems
@@ -27,10 +28,20 @@ class Workflows:
     """Turns definitions into plans, and remembers them. Use within one event loop.
 
     Args:
+        egress: holds definitions to the hosts that nodes may call; None: nothing does.
         audited: whether the audit trail gains a record of each change.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN, audited: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        types: NodeTypes = BUILTIN,
+        egress: Egress | None = None,
+        audited: bool = False,
+    ) -> None:
+        self._egress = egress
         self._store = store
         self._audited = audited
         self._clock = clock
@@ -55,7 +66,7 @@ class Workflows:
         return self._remember(definition.key, plan)
 
     def _parse(self, definition: Definition) -> Plan:
-        return parse_definition(definition.load(), types=self._types)
+        return parse_definition(definition.load(), types=self._types, egress=self._egress)
 
     async def load(self, digest: str, canonical: bytes) -> Plan:
         """Make the plan of a definition that was validated and stored."""

@@ -152,6 +152,8 @@ def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) ->
         postgres=postgres,
         grace=0.5,
         heartbeat=0.2,
+        # Stand-ins for what nodes call.
+        egress=("127.0.0.1",),
         node_types=node_types,
         executors=executors,
     )

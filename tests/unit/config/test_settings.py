@@ -42,6 +42,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "audit": ("Off", "yes"),
     "audit_retention": ("52w", "-1"),
     "plugin": ("a b", ""),
+    "egress": ("* localhost:1", "gpu:x"),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
     "metrics": ("9465", "host:"),
