@@ -15,7 +15,7 @@ from typing import Any
 import trustme
 
 from execsvc.clock import SystemClock
-from execsvc.model import Role
+from execsvc.model import SOMEBODY, Role
 from execsvc.model.identity import new_token
 from execsvc.store import opened_tokens
 from execsvc_client import TLS, ExecsvcError, ExecutionClient
@@ -155,13 +155,13 @@ class LabServer:
             raise LabError(str(error)) from error
         text, stored = new_token(namespace=namespace, role=role, name="", now=SystemClock()(), expire_time=None)
         with opened_tokens(self._database) as tokens:
-            asyncio.run(tokens.add(stored))
+            asyncio.run(tokens.add(stored, SOMEBODY))
         return {"token": text, "token_id": stored.token_id}
 
     def revoke(self, token_id: str) -> None:
         """Revoke an API token."""
         with opened_tokens(self._database) as tokens:
-            if asyncio.run(tokens.revoke(token_id, SystemClock()())) is None:
+            if asyncio.run(tokens.revoke(token_id, SystemClock()(), SOMEBODY)) is None:
                 raise LabError(f"there is no token {token_id!r}")
 
     def streams(self, until: int) -> int:
