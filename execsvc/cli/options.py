@@ -42,6 +42,13 @@ class AuthMode(StrEnum):
     TOKEN = "token"
 
 
+class OnOff(StrEnum):
+    """A switch that may also be left as it is."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class RoleName(StrEnum):
     """What a caller may do."""
 
