@@ -235,7 +235,8 @@ def regex_instructions(pattern: str) -> float:
     size: float = (len(pattern) + 1) * 4 + (atom if wide else 0) * (pattern.count("\\") + pattern.count("[") + 1)
     factor = 1.0
     for before, low, high in _REPEAT.findall(pattern):
-        times = max(int(low), int(high or 0), 1)
+        # RE2 takes no count beyond 1,000; what looks like one is a text.
+        times = max(int(low[:4]), int((high or "0")[:4]), 1)
         if before == ")":
             factor *= times
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +19,14 @@ from execsvc.definition.arithmetic import (
 )
 from execsvc.definition.cel_values import EvaluationFailed, NotJson, to_json
 from execsvc.definition.cost import CostModel, Size, longest, units
+from execsvc.definition.patterns import compile_pattern
 from execsvc.definition.references import Path, Projection, find_references
 from execsvc.definition.scope import ROOTS, Scope
 
 #: Characters of one expression.
 MAX_SOURCE = 16_384
+#: Nodes of its tree: each takes some 10 µs when it is first evaluated.
+MAX_NODES = 2_000
 #: What one evaluation may take at most by ``CostModel``, in nanoseconds; half of that is usual for the real time.
 BUDGET = 30e6
 
@@ -237,7 +241,9 @@ def _compile(source: str) -> tuple[cel_ast.Checked, Any]:
     try:
         compiled = _CHECKER.compile(source)
         checked = cel_ast.read(compiled.serialize())
-        nodes = list(cel_ast.walk(checked.expr))
+        nodes = list(itertools.islice(cel_ast.walk(checked.expr), MAX_NODES + 1))
+        if len(nodes) > MAX_NODES:
+            raise ExpressionInvalid("CEL_TOO_LARGE", f"the expression has more than {MAX_NODES} parts")
         check_operations(checked, nodes)
     except TooManyOperations as error:
         raise ExpressionInvalid(
@@ -253,16 +259,22 @@ def _compile(source: str) -> tuple[cel_ast.Checked, Any]:
 
 
 def _refuse_unsupported(source: str, node: cel_ast.Expr, checked: cel_ast.Checked) -> None:
-    problem = ""
+    problem, reason = "", "CEL_UNSUPPORTED"
     if node.WhichOneof("kind") == "struct_expr" and node.struct_expr.message_name:
         problem = "protobuf messages cannot be made here; use a map such as {'key': value}"
     elif node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "matches":
         pattern = node.call_expr.args[-1]
         if pattern.const_expr.WhichOneof("kind") != "string_value":
             problem = "the pattern of matches() must be a literal text, so that its cost is known"
+        else:
+            try:
+                compile_pattern(pattern.const_expr.string_value)
+            except ValueError as error:
+                problem = str(error)
+                reason = "CEL_TOO_LARGE" if "too large" in problem else "CEL_SYNTAX"
     if problem:
         offset = next((p.value for p in checked.source_info.positions if p.key == node.id), 0)
-        raise ExpressionInvalid("CEL_UNSUPPORTED", f"{problem} ({_position(source, offset)})")
+        raise ExpressionInvalid(reason, f"{problem} ({_position(source, offset)})")
 
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERROR: |\s*\[[A-Z_]+\]$|\Z)", re.DOTALL)

@@ -1,40 +1,33 @@
-"""JSON Schema (draft 2020-12) for configs and inputs: checked, self-contained, and bounded in the work it makes.
-
-The stock validator can be made to run for ever: Python's regular expressions backtrack, ``uniqueItems`` compares
-each pair, and references can multiply. Here patterns are matched by RE2 (through CEL), items are compared by their
-JSON text, and the number of keywords one check may evaluate is limited.
-"""
+"""JSON Schema (draft 2020-12) for configs and inputs: checked, self-contained, and bounded in the work it makes."""
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-import orjson
-from cel_expr_python import cel
-from jsonschema import Draft202012Validator, SchemaError, ValidationError
-from jsonschema.validators import extend
-from referencing.exceptions import Unresolvable
+import jsonschema_rs
+from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
-from execsvc.definition.cost import regex_instructions
 from execsvc.definition.json_values import kind_of
+from execsvc.definition.patterns import compile_pattern
 from execsvc.definition.problems import Problems, did_you_mean, join, shorten
+from execsvc.definition.schema_work import CountedValidator, TooMuchWork, budget
 
 #: Steps one check may take, about 3 µs each.
 MAX_WORK = 1_000_000
-#: Steps of the dearer keywords; all others take one.
-_WEIGHTS = {"$ref": 10, "$dynamicRef": 10, "allOf": 5, "anyOf": 5, "oneOf": 5, "if": 5, "not": 5}
-#: Size of the program a pattern may compile to.
-_MAX_PATTERN = 20_000
+#: Instructions that the patterns of one schema may compile to.
+_MAX_PATTERNS = 50_000
 #: Problems one check names.
 _MAX_PROBLEMS = 100
 
-_work: ContextVar[list[int]] = ContextVar("schema_work")
-_PATTERN_ENV = cel.NewEnv(variables={"text": cel.Type.STRING})
+#: The stock validator takes a millisecond for each part of a schema, and compares each pair of a list's items.
+_META = jsonschema_rs.Draft202012Validator(Draft202012Validator.META_SCHEMA)
+#: Nothing: what is referred to is inside of the schema, and nothing is ever fetched.
+_NOWHERE: Registry[Any] = Registry()
 
 
 class SchemaInvalid(Exception):
@@ -51,26 +44,23 @@ class SchemaInvalid(Exception):
         super().__init__(message)
 
 
-class _TooMuchWork(Exception):
-    pass
-
-
 def compile_schema(schema: Any) -> Any:
     """Build a validator for a schema from a client. Raises SchemaInvalid."""
-    _check_parts(schema)
+    parts = list(_walk(schema))
+    _check_parts(parts)
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise SchemaInvalid(tuple(error.absolute_path), shorten(error.message, 300)) from error
-    except RecursionError as error:
-        raise SchemaInvalid((), "the schema is nested too deeply") from error
-    validator = _Validator(schema)
-    for keys, reference in _references(schema):
-        try:
-            validator._resolver.lookup(reference)
-        except (Unresolvable, ValueError, TypeError) as error:
-            raise SchemaInvalid(keys, f"the reference {shorten(reference)!r} leads nowhere") from error
-    return validator
+        _META.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        raise SchemaInvalid(tuple(error.instance_path), shorten(error.message, 300)) from error
+    except ValueError as error:
+        raise SchemaInvalid((), f"the schema cannot be read: {shorten(str(error), 300)}") from error
+    _check_references(schema, parts)
+    registry = _NOWHERE
+    if isinstance(schema, dict) and any("$anchor" in part.schema or "$dynamicAnchor" in part.schema for part in parts):
+        # Else it would look for them in all of the schema whenever one is referred to.
+        root = DRAFT202012.create_resource(schema)
+        registry = registry.with_resource(root.id() or "", root).crawl()
+    return CountedValidator(schema, registry=registry)
 
 
 def check(validator: Any, value: Any, path: str, problems: Problems, *, work: int | None = None) -> None:
@@ -80,16 +70,14 @@ def check(validator: Any, value: Any, path: str, problems: Problems, *, work: in
     many steps of ``work`` it may take at most.
     """
     work = MAX_WORK if work is None else work
-    token = _work.set([work])
     try:
-        for error in itertools.islice(validator.iter_errors(value), _MAX_PROBLEMS):
-            _note(error, path, problems)
-    except _TooMuchWork:
+        with budget(work):
+            for error in itertools.islice(validator.iter_errors(value), _MAX_PROBLEMS):
+                _note(error, path, problems)
+    except TooMuchWork:
         problems.add(path, "SCHEMA_TOO_EXPENSIVE", f"the check against the schema takes more than {work} steps")
     except RecursionError:
         problems.add(path, "SCHEMA_TOO_EXPENSIVE", "the schema refers to itself without end")
-    finally:
-        _work.reset(token)
 
 
 def _note(error: ValidationError, path: str, problems: Problems) -> None:
@@ -115,9 +103,19 @@ def _note(error: ValidationError, path: str, problems: Problems) -> None:
             problems.add(place, "INVALID_VALUE", shorten(error.message, 300))
 
 
-def _check_parts(schema: Any) -> None:
+class _Part(NamedTuple):
+    """An object inside of a schema that may be a schema itself."""
+
+    keys: tuple[str | int, ...]
+    schema: dict[str, Any]
+    #: Whether it is one by the keywords that lead to it; what follows an unknown keyword is none.
+    certain: bool
+
+
+def _check_parts(parts: list[_Part]) -> None:
     """Refuse what would reach outside of the schema, or is not bounded."""
-    for keys, part in _walk(schema):
+    size = 0
+    for keys, part, _ in parts:
         for name in ("$ref", "$dynamicRef"):
             reference = part.get(name)
             if isinstance(reference, str) and not reference.startswith("#"):
@@ -139,87 +137,67 @@ def _check_parts(schema: Any) -> None:
         pattern = part.get("pattern")
         if isinstance(pattern, str):
             try:
-                _matcher(pattern)
+                size += compile_pattern(pattern).size
             except ValueError as error:
                 raise SchemaInvalid((*keys, "pattern"), str(error)) from error
+            if size > _MAX_PATTERNS:
+                raise SchemaInvalid((*keys, "pattern"), "the patterns of the schema are too large together")
 
 
-#: Keywords whose values are data, or maps of names to schemas.
-_DATA = {"const", "enum", "default", "examples"}
-_NAMED = {"properties", "$defs", "definitions", "dependentSchemas"}
+#: Keywords whose values are data, or maps of names to schemas, or schemas, or lists of them.
+_DATA = frozenset({"const", "enum", "default", "examples"})
+_NAMED = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+_SCHEMAS = frozenset(
+    {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
+    | {"unevaluatedItems", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "prefixItems"}
+)
 
 
-def _walk(schema: Any) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
-    stack: list[tuple[tuple[str | int, ...], Any, bool]] = [((), schema, False)]
+def _walk(schema: Any) -> Iterator[_Part]:
+    stack: list[tuple[tuple[str | int, ...], Any, bool, bool]] = [((), schema, False, True)]
     while stack:
-        keys, part, named = stack.pop()
+        keys, part, named, certain = stack.pop()
         if isinstance(part, list):
-            stack += [((*keys, i), item, False) for i, item in enumerate(part)]
+            stack += [((*keys, i), item, False, certain) for i, item in enumerate(part)]
         elif isinstance(part, dict):
             if not named:
-                yield keys, part
+                yield _Part(keys, part, certain)
             stack += [
-                ((*keys, key), item, not named and key in _NAMED)
+                ((*keys, key), item, not named and key in _NAMED, certain and (named or key in _NAMED | _SCHEMAS))
                 for key, item in part.items()
                 if named or key not in _DATA
             ]
 
 
-def _references(schema: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for keys, part in _walk(schema):
-        if isinstance(part.get("$ref"), str):
-            yield (*keys, "$ref"), part["$ref"]
+def _check_references(schema: Any, parts: list[_Part]) -> None:
+    """Refuse references to what is no schema: nothing there, or data, of which nothing was checked."""
+    schemas = {id(part.schema) for part in parts if part.certain}
+    anchors = {part.schema.get(name) for part in parts if part.certain for name in ("$anchor", "$dynamicAnchor")}
+    for keys, part, certain in parts:
+        for name in ("$ref", "$dynamicRef"):
+            reference = part.get(name)
+            if not certain or not isinstance(reference, str):
+                continue
+            place = reference[1:]
+            if place and not place.startswith("/"):
+                found = place in anchors
+            else:
+                target = _target(schema, place)
+                found = isinstance(target, bool) or id(target) in schemas
+            if not found:
+                raise SchemaInvalid(
+                    (*keys, name), f"the reference {shorten(reference)!r} leads nowhere, or to no schema"
+                )
 
 
-@lru_cache(maxsize=256)
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Match by RE2, which takes time by the length of the text whatever the pattern. Raises ValueError."""
-    if regex_instructions(pattern) > _MAX_PATTERN:
-        raise ValueError("the pattern is too large; use smaller repeat counts")
-    program = _PATTERN_ENV.compile(f"text.matches({json.dumps(pattern, ensure_ascii=False)})")
-
-    def match(text: str) -> bool:
-        value = program.eval(data={"text": text})
-        if value.type().name() == "ERROR":
-            raise ValueError(f"the pattern {shorten(pattern)!r} is not supported (RE2 syntax, no look-around)")
-        return value.plain_value() is True
-
-    match("")
-    return match
-
-
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not _matcher(pattern)(instance):
-        yield ValidationError(f"{shorten(instance)!r} does not match {shorten(pattern)!r}")
-
-
-def _unique_items(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if unique is True and isinstance(instance, list):
-        seen = {orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in instance}
-        if len(seen) < len(instance):
-            yield ValidationError("the list holds the same item more than once")
-
-
-def _counted(keyword: Callable[..., Any], weight: int) -> Callable[..., Any]:
-    def evaluate(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
-        left = _work.get(None)
-        if left is not None:
-            left[0] -= weight
-            if left[0] < 0:
-                raise _TooMuchWork
-        return keyword(validator, value, instance, schema)
-
-    return evaluate
-
-
-_Validator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    {
-        name: _counted(keyword, _WEIGHTS.get(name, 1))
-        for name, keyword in {
-            **Draft202012Validator.VALIDATORS,
-            "pattern": _pattern,
-            "uniqueItems": _unique_items,
-        }.items()
-    },
-)
+def _target(schema: Any, pointer: str) -> Any:
+    """Follow a JSON pointer (RFC 6901, in a fragment); None where it leads nowhere."""
+    target = schema
+    for step in unquote(pointer).split("/")[1:]:
+        if isinstance(target, dict):
+            target = target.get(step.replace("~1", "/").replace("~0", "~"))
+        elif isinstance(target, list) and step.isdecimal() and len(step) < 10 and int(step) < len(target):
+            target = target[int(step)]
+        else:
+            return None
+    return target

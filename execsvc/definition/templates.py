@@ -20,6 +20,7 @@ import orjson
 from chevron.tokenizer import ChevronError, tokenize
 
 from execsvc.definition.expressions import ExpressionError
+from execsvc.definition.problems import shorten
 from execsvc.definition.scope import ROOTS, Scope
 
 #: Characters of one template.
@@ -28,9 +29,11 @@ MAX_SOURCE = 262_144
 MAX_TAGS = 1_000
 #: Sections inside each other.
 MAX_DEPTH = 32
+#: Parts of one name: the id of a node may have half of them, and no value is nested as deep as the rest.
+MAX_PARTS = 128
 #: Characters one rendering may produce.
 MAX_OUTPUT = 4 * 1024 * 1024
-#: Tags one rendering may visit, about 1 µs each.
+#: Tags one rendering may visit, about 1 µs each; deep inside of sections one counts as up to five.
 MAX_STEPS = 30_000
 
 
@@ -163,26 +166,30 @@ class _Reader:
 
     def _keys(self, name: str, stack: list[tuple[list[_Part], tuple[str, ...], bool]]) -> tuple[str, ...]:
         in_section = any(keys and not inverted for _, keys, inverted in stack)
-        where = f"line {_line(self._source, name)}"
         if name == ".":
             if not in_section:
-                raise TemplateInvalid("TEMPLATE_UNKNOWN_NAME", f"{{{{.}}}} has a meaning only in a section ({where})")
+                raise self._invalid("TEMPLATE_UNKNOWN_NAME", "{{.}} has a meaning only in a section", name)
             return (".",)
         keys = tuple(name.split("."))
         if "" in keys:
-            raise TemplateInvalid("TEMPLATE_SYNTAX", f"{name!r} is no name ({where})")
+            raise self._invalid("TEMPLATE_SYNTAX", f"{shorten(name)!r} is no name", name)
+        if len(keys) > MAX_PARTS:
+            raise self._invalid("TEMPLATE_TOO_LARGE", f"{shorten(name)!r} has more than {MAX_PARTS} parts", name)
         if keys[0] == "nodes":
-            return self._node_keys(keys, where)
+            return self._node_keys(keys)
         if keys[0] not in ROOTS and not in_section:
-            raise TemplateInvalid(
-                "TEMPLATE_UNKNOWN_NAME",
-                f"unknown variable {name!r}; templates see {', '.join(ROOTS)} ({where})",
+            known = ", ".join(ROOTS)
+            raise self._invalid(
+                "TEMPLATE_UNKNOWN_NAME", f"unknown variable {shorten(name)!r}; templates see {known}", name
             )
         return keys
 
-    def _node_keys(self, keys: tuple[str, ...], where: str) -> tuple[str, ...]:
+    def _invalid(self, reason: str, message: str, name: str) -> TemplateInvalid:
+        return TemplateInvalid(reason, f"{message} (line {_line(self._source, name)})")
+
+    def _node_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         if len(keys) == 1:
-            raise TemplateInvalid("TEMPLATE_UNKNOWN_NAME", f"'nodes' needs the id of a node, as in nodes.a ({where})")
+            raise self._invalid("TEMPLATE_UNKNOWN_NAME", "'nodes' needs the id of a node, as in nodes.a", "nodes")
         for end in range(len(keys), 2, -1):
             node_id = ".".join(keys[1:end])
             if node_id in self._node_ids:
@@ -200,8 +207,10 @@ class _Renderer:
         self._steps = 0
 
     def render(self, parts: tuple[_Part, ...], contexts: tuple[Any, ...]) -> None:
+        # A name may be looked for in each of them.
+        step = 1 + len(contexts) // 8
         for part in parts:
-            self._steps += 1
+            self._steps += step
             if self._steps > MAX_STEPS:
                 raise TemplateError("TEMPLATE_TOO_EXPENSIVE", f"the template visits more than {MAX_STEPS} tags")
             if isinstance(part, str):
@@ -234,10 +243,13 @@ def _look_up(keys: tuple[str, ...], contexts: tuple[Any, ...]) -> Any:
     if keys == (".",):
         return contexts[-1]
     for context in reversed(contexts):
-        if isinstance(context, Mapping) and keys[0] in context:
+        # JSON; the mappings of a scope are reached from the first one alone.
+        if isinstance(context, dict) and keys[0] in context:
             value = context[keys[0]]
             for key in keys[1:]:
                 value = _child(value, key)
+                if value is _MISSING:
+                    break
             return value
     return _MISSING
 

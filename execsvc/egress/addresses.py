@@ -59,3 +59,8 @@ def read_address(text: str) -> Address | None:
         return ip_address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
         return None
+
+
+def expected_address(host: str) -> Address | None:
+    """Give the address that a host has by itself, or by what its name means everywhere (RFC 6761); None: unknown."""
+    return IPv4Address("127.0.0.1") if f".{host}".endswith(".localhost") else read_address(host)

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
-from execsvc.egress.addresses import OWN, Address, kind_of, plain, read_address
+from execsvc.egress.addresses import OWN, Address, expected_address, kind_of, plain, read_address
 
 #: Of URLs that name no port.
 PORTS: Final = {"http": 80, "https": 443}
@@ -109,7 +109,7 @@ class Egress:
     def verdict(self, scheme: str, host: str, port: int) -> Verdict:
         """Say what the list says of a host, given as in the URL: a name, or an address."""
         host = host.lower().rstrip(".")
-        address = read_address(host)
+        address = expected_address(host)
         fitting = [rule for rule in self._rules if rule.fits(scheme, port)]
         if any(rule.names and rule.matches(host, address) for rule in fitting):
             return Verdict.TRUSTED
@@ -152,7 +152,7 @@ class Egress:
         """The same for a URL in parts."""
         if self.verdict(scheme, host, port) is not Verdict.REFUSED:
             return ""
-        address = read_address(host)
+        address = expected_address(host.lower().rstrip("."))
         return refused(scheme, host, port, "" if address is None else self.why_not(address))
 
 

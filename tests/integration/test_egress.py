@@ -109,13 +109,13 @@ async def test_what_a_plug_ins_client_refuses_fails_the_node_with_its_reason(fet
     large = workflow("get > out", get=node("fetch", url="http://127.0.0.1"), out=output())
     async with answering(sends(b" " * 17_000_000)) as server:
         large["nodes"][0]["config"]["url"] = server.url
-        local = workflow("get > out", get=node("fetch", url=f"http://localhost:{server.port}"), out=output())
-        async with fetching(egress=("127.0.0.1", "*")) as client:
+        local = workflow("get > out", get=node("fetch", url=f"http://0x7f000001:{server.port}"), out=output())
+        async with fetching(egress=(f"127.0.0.1:{server.port}", "*")) as client:
             for execution_id, definition in (("large", large), ("local", local)):
                 await client.execute(definition, execution_id=execution_id)
             errors = [(await client.wait(execution_id)).error for execution_id in ("large", "local")]
 
     assert [error and error.type for error in errors] == ["RESPONSE_TOO_LARGE", "ADDRESS_NOT_ALLOWED"]
     assert errors[1] is not None
-    assert "localhost is at " in errors[1].message
-    assert f"--egress localhost:{server.port} " in errors[1].message
+    assert "0x7f000001 is at 127.0.0.1, a loopback address" in errors[1].message
+    assert f"--egress 0x7f000001:{server.port} " in errors[1].message

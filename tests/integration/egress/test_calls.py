@@ -18,10 +18,11 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 async def test_a_public_host_alone_is_called_where_nothing_is_said(opened: Open, names: Names) -> None:
-    names.answers = {"inside.example": [["10.0.0.1"]], "localhost": [["::1", "127.0.0.1"]]}
+    names.answers = {"inside.example": [["10.0.0.1"]], "own.example": [["::1", "127.0.0.1"]]}
     refused = {
         "http://inside.example/": "inside.example is at 10.0.0.1, a private address, .* --egress inside.example:80 ",
-        "http://localhost:11434/": "localhost is at ::1, a loopback address, .* --egress localhost:11434 ",
+        "http://own.example:11434/": "own.example is at ::1, a loopback address, .* --egress own.example:11434 ",
+        "http://localhost:11434/": "localhost is a loopback address, .* --egress localhost:11434 ",
         "http://127.0.0.1:8/": "127.0.0.1 is a loopback address, .* --egress 127.0.0.1:8 ",
         "http://[::1]:8/": r"\[::1\] is a loopback address, .* --egress \[::1\]:8 ",
         "http://169.254.169.254/latest": "169.254.169.254 is an address of a cloud's metadata",

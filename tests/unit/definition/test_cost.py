@@ -43,10 +43,8 @@ def evaluate(source: str, **input: Any) -> Any:
         ("[input.l]" + ".map(a, [a, a])" * 12, {"l": [1, 2, 3]}),
         # Searching and matching.
         ("input.s.contains(input.t)", {"s": TEXT, "t": "x" * 500_000 + "y"}),
-        ("input.s.matches('(\\\\pL|x){1,300}z')", {"s": TEXT}),
-        ("'x'.matches('((\\\\pL{10}){10}){10}')", {}),
-        ("'x'.matches('(((.{10}){10}){10}){10}')", {}),
-        ("input.l.all(x, 'x'.matches('\\\\pL{50}') || true)", {"l": NUMBERS}),
+        ("input.s.matches('\\\\pL{8}z')", {"s": TEXT}),
+        ("input.l.all(x, 'x'.matches('\\\\pL{8}') || true)", {"l": NUMBERS}),
         # Converting the data is work as well.
         ("size(input.l) + 0", {"l": [[] for _ in range(200_000)]}),
     ],

@@ -24,7 +24,10 @@ def verdict(url: str, *rules: str) -> Verdict:
         # Nothing said: public hosts, which their addresses decide.
         ("https://api.example:443", "", BY_ADDRESS),
         ("http://8.8.8.8:80", "", BY_ADDRESS),
-        ("http://localhost:11434", "", BY_ADDRESS),
+        ("http://localhost:11434", "", REFUSED),
+        ("http://a.localhost:11434", "", REFUSED),
+        ("http://notlocalhost:11434", "", BY_ADDRESS),
+        ("http://localhost:11434", "127.0.0.1:11434", TRUSTED),
         ("http://127.0.0.1:80", "", REFUSED),
         ("http://::1:80", "", REFUSED),
         ("http://::ffff:127.0.0.1:80", "", REFUSED),
