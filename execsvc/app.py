@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,12 +20,15 @@ from typing import Any, Final, Literal, TypeVar
 
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
+from execsvc.config.secret_places import SecretPlace
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.engine import Engine, Executors, Observer, builtin_executors
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
+from execsvc.model import DEFAULT_NAMESPACE
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.rpc import RpcServer, server_credentials
+from execsvc.secrets import Secrets, make_secrets
 from execsvc.service import (
     Changes,
     Control,
@@ -86,6 +90,8 @@ class Settings:
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
     heartbeat: float = 5.0
+    #: Places that the secrets come from which workflows may name, in the order they are asked; none: there are none.
+    secrets: tuple[SecretPlace, ...] = ()
     #: Node types and who runs them.
     node_types: NodeTypes = field(default_factory=lambda: BUILTIN)
     executors: Callable[[], Executors] = builtin_executors
@@ -125,6 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         StorageUnavailable: the database cannot be opened.
         CertificateUnusable: the files cannot be used.
         IdentityUnusable: the keys of an identity provider cannot be.
+        PluginUnusable: a plug-in that secrets come from cannot be.
         OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
     if settings.metrics is None:
@@ -146,6 +153,9 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         timeout=settings.max_timeout,
     )
     clock = settings.clock
+    secrets = make_secrets(settings.secrets, DEFAULT_NAMESPACE)
+    if settings.secrets:
+        _leave_no_core()
     taken_over = asyncio.Event()
     store = await _open_store(settings, metrics, taken_over.set)
     changes = Changes()
@@ -159,6 +169,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
             in_doubt=_in_doubt(store),
+            secrets=secrets,
         )
         queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
@@ -172,7 +183,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         elsewhere = _elsewhere(store, changes, engine)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, elsewhere, limits)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits, secrets)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -220,6 +231,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             changes.close()
             await server.stop(1.0)
             await engine.close()
+            await secrets.aclose()
     finally:
         stack.close()
         await store.close()
@@ -234,6 +246,11 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
         why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
         raise StorageUnavailable(why) from error
     return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
+
+
+def _leave_no_core() -> None:
+    """Keep the system from writing this process's memory to a file when it crashes: the values are in there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _identities(settings: Settings, store: Store) -> Identities | None:
@@ -305,9 +322,10 @@ def _services(
     changes: Changes,
     elsewhere: Elsewhere | None,
     limits: Limits,
+    secrets: Secrets,
 ) -> Services:
     clock = settings.clock
-    workflows = Workflows(store=store, clock=clock, types=settings.node_types)
+    workflows = Workflows(store=store, clock=clock, types=settings.node_types, secrets=secrets)
     return Services(
         executions=Executions(
             store=store,

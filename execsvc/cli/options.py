@@ -140,5 +140,6 @@ RetryBackoff = Annotated[
     ),
 ]
 Plugins = Annotated[list[str] | None, setting_option("plugin", callback=_of_client)]
+OwnSecrets = Annotated[list[str] | None, setting_option("secrets", callback=_of_client)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
 Model = Annotated[str | None, setting_option("model", callback=_of_client)]

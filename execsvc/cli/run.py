@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -26,6 +26,7 @@ from execsvc.cli.options import (
     Level,
     Model,
     NewId,
+    OwnSecrets,
     Plugins,
     RetryAttempts,
     RetryBackoff,
@@ -41,6 +42,7 @@ from execsvc.cli.views import View, make_view
 from execsvc.cli.workflows import checked
 
 if TYPE_CHECKING:
+    from execsvc.config.secret_places import SecretPlace
     from execsvc_client import AsyncExecutionClient, Execution, LogEntry
 
 #: Seconds that nodes of an embedded server have to end when it goes down.
@@ -63,6 +65,8 @@ class Job:
     database: Path | None
     #: Of the server of its own.
     plugins: tuple[str, ...]
+    #: Of the server of its own.
+    secrets: tuple[SecretPlace, ...]
     #: Entries below are not shown as lines.
     level: Level
     as_json: bool
@@ -92,6 +96,7 @@ def run(
     retry_attempts: RetryAttempts = None,
     retry_backoff: RetryBackoff = None,
     plugins: Plugins = None,
+    secrets: OwnSecrets = None,
     level: Annotated[Level, typer.Option(case_sensitive=False, help="Show no log lines below this.")] = Level.INFO,
     as_json: AsJson = False,
 ) -> None:
@@ -112,6 +117,8 @@ def run(
         target=target or None,
         database=db,
         plugins=tuple(plugins or ()),
+        # As the setting's model has read them.
+        secrets=cast("tuple[SecretPlace, ...]", tuple(secrets or ())),
         level=level,
         as_json=as_json,
     )
@@ -143,7 +150,7 @@ async def _run(job: Job) -> ExitCode:
     async with AsyncExitStack() as stack:
         target = job.target
         if target is None:
-            target = await stack.enter_async_context(_embedded(job.database, job.plugins))
+            target = await stack.enter_async_context(_embedded(job))
         stack.enter_context(reachable(target))
         how = connection()
         # One of its own is in this process, and asks for nothing.
@@ -207,18 +214,19 @@ async def _follow(client: AsyncExecutionClient, view: View, execution_id: str) -
 
 
 @asynccontextmanager
-async def _embedded(database: Path | None, plugins: tuple[str, ...]) -> AsyncIterator[str]:
+async def _embedded(job: Job) -> AsyncIterator[str]:
     """Run a server on a free port of this machine; gives its address."""
     from execsvc.app import Settings, running
     from execsvc.engine import load_plugins
 
-    node_types, executors = load_plugins(plugins)
+    node_types, executors = load_plugins(job.plugins)
     with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
         settings = Settings(
             address="127.0.0.1:0",
-            database=database or Path(folder) / "execsvc.db",
+            database=job.database or Path(folder) / "execsvc.db",
             grace=GRACE,
             heartbeat=1.0,
+            secrets=job.secrets,
             node_types=node_types,
             executors=executors,
         )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from execsvc.config.secret_places import SecretPlace, parse_secret_places
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
 
@@ -206,6 +207,12 @@ class _Settings(BaseSettings):
 
     #: Names of plug-ins.
     plugin: Names = ()
+    secrets: Annotated[
+        tuple[SecretPlace, ...],
+        NoDecode,
+        PlainValidator(parse_secret_places),
+        PlainSerializer(lambda places: [str(place) for place in places]),
+    ] = ()
 
 
 class ServerSettings(_Settings):

@@ -14,6 +14,8 @@ DEFAULT_FILE: Final = "execsvc.toml"
 #: Where servers listen, and commands look for one.
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 _PREFIX: Final = "EXECSVC_"
+#: Variables that begin so are no settings but secrets of workflows, where ``secrets`` says so.
+SECRET_PREFIX: Final = "EXECSVC_SECRET_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,16 @@ _ALL: Final = (
         description="Node type of an installed package (entry point in execsvc.nodes).",
         expects="the name of an entry point in execsvc.nodes, or several of them",
         example='["word_count"]',
+        otherwise="none",
+        repeated=True,
+    ),
+    Setting(
+        name="secrets",
+        default=None,
+        metavar="PLACE",
+        description="Where secrets come from that workflows may name: env:PREFIX_, dir:PATH or plugin:NAME.",
+        expects="env:PREFIX_, dir:PATH or plugin:NAME, as in env:EXECSVC_SECRET_, or several of them",
+        example='["env:EXECSVC_SECRET_", "dir:/run/secrets/execsvc"]',
         otherwise="none",
         repeated=True,
     ),

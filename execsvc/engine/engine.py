@@ -17,6 +17,7 @@ from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.secrets import Secrets
 from execsvc.store import Claim, Store, UpdateExecution
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Engine:
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
+        secrets: what definitions may name by ``secret:NAME``.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Engine:
         observers: tuple[Observer, ...] = (),
         on_token: TokenListener | None = None,
         in_doubt: Callable[[], bool] = lambda: False,
+        secrets: Secrets | None = None,
     ) -> None:
         self._in_doubt = in_doubt
+        self._secrets = secrets or Secrets()
         self._store = store
         self._clock = clock
         self._node_types = node_types
@@ -126,6 +130,7 @@ class Engine:
             observers=self._observers,
             on_token=self._on_token,
             in_doubt=self._in_doubt,
+            secrets=self._secrets,
             namespace=namespace,
             claim=claim,
             plan=plan,

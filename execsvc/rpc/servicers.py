@@ -117,7 +117,8 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
 
     async def ValidateWorkflow(self, request: v1.ValidateWorkflowRequest, context: Any) -> v1.ValidateWorkflowResponse:
         """See the proto."""
-        return responses.validation_message(*await self._workflows.validate(requests.definition_of(request)))
+        found = await self._workflows.validate(caller().namespace, requests.definition_of(request))
+        return responses.validation_message(*found)
 
     async def ListNodeTypes(self, request: v1.ListNodeTypesRequest, context: Any) -> v1.ListNodeTypesResponse:
         """See the proto."""

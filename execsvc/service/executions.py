@@ -14,6 +14,7 @@ from execsvc.clock import Clock
 from execsvc.definition import Plan, Problems, RetryPolicy, canonical_retry, parse_retry
 from execsvc.engine import Engine
 from execsvc.errors import (
+    ExecsvcError,
     ExecutionExists,
     ExecutionNotFound,
     FieldProblem,
@@ -111,11 +112,17 @@ class Executions:
         if command.definition is None and (known := await self._known(namespace, command)):
             return known
         checked = await self._checked(namespace, command)
+        missing = await self._workflows.missing_secrets(namespace, checked.plan)
         if command.validate_only:
+            if missing:
+                raise InvalidRequest(missing)
             return None
+        # Whoever repeats a request that was taken before must still get its answer.
+        if missing:
+            return await self._repeated(namespace, command, checked, otherwise=InvalidRequest(missing))
         if await self._queue.full_for(command.concurrency_key):
-            # Whoever repeats a request that was taken before must still get its answer.
-            return await self._repeated(namespace, command, checked)
+            full = QueueFull(self._queue.capacity)
+            return await self._repeated(namespace, command, checked, otherwise=full)
         request = self._request(command, checked)
         now = self._clock()
         uid = self._new_uid()
@@ -178,13 +185,15 @@ class Executions:
         except (ExecutionNotFound, TypeError, ValueError, RecursionError):
             return None
 
-    async def _repeated(self, namespace: str, command: ExecuteCommand, checked: _Checked) -> ExecutionStatus:
+    async def _repeated(
+        self, namespace: str, command: ExecuteCommand, checked: _Checked, *, otherwise: ExecsvcError
+    ) -> ExecutionStatus:
         try:
             if not command.execution_id:
                 raise ExecutionNotFound("")
             known = await self._store.request_digest(namespace, command.execution_id)
         except ExecutionNotFound:
-            raise QueueFull(self._queue.capacity) from None
+            raise otherwise from None
         status = await self._store.status(namespace, command.execution_id)
         if known != self._request(command, checked).request_digest:
             raise ExecutionExists(execution_id=command.execution_id, state=status.state)

@@ -11,6 +11,7 @@ from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, parse_definition
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import StoredWorkflow
+from execsvc.secrets import Secrets
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import Definition, ExecuteCommand
 from execsvc.service.paging import PageToken, page_size
@@ -26,7 +27,10 @@ LARGE: Final = 8 * 1024
 class Workflows:
     """Turns definitions into plans, and remembers them. Use within one event loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN, secrets: Secrets | None = None
+    ) -> None:
+        self._secrets = secrets or Secrets()
         self._store = store
         self._clock = clock
         self._types = types
@@ -90,16 +94,25 @@ class Workflows:
         stored = await self._store.workflow(namespace, command.workflow_id, command.workflow_version)
         return await self.load(stored.version, stored.definition or b"")
 
-    async def validate(self, definition: Definition) -> tuple[str, Sequence[FieldProblem]]:
+    async def missing_secrets(self, namespace: str, plan: Plan) -> Sequence[FieldProblem]:
+        """Say which secrets that a plan names are sure not to be there now."""
+        return await self._secrets.problems(namespace, plan.secret_uses)
+
+    async def validate(self, namespace: str, definition: Definition) -> tuple[str, Sequence[FieldProblem]]:
         """Answer the digest of a definition, or its problems.
+
+        Args:
+            namespace: whose secrets it may name.
 
         Raises:
             TooLarge: it has too many bytes or nodes.
         """
         try:
-            return (await self.plan(definition)).digest, ()
+            plan = await self.plan(definition)
         except InvalidRequest as error:
             return "", error.problems
+        problems = await self.missing_secrets(namespace, plan)
+        return "" if problems else plan.digest, problems
 
     def node_types(self) -> Sequence[NodeType]:
         """Answer the node types, by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
@@ -56,6 +57,9 @@ class NodeContext:
     emit_token: Callable[[str], None]
     #: Ids of the nodes whose edges lead here, in the order of the definition.
     predecessors: tuple[str, ...] = ()
+    #: Values of the secrets that the node's config names, by name. Whatever the attempt answers, logs or raises is
+    #: looked through for them.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def incoming(self) -> dict[str, Any]:
         """Results of the predecessors that ran, by node id."""

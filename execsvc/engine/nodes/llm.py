@@ -62,7 +62,7 @@ class LlmNode:
                 retryable; LLM_AUTH, LLM_REJECTED, LLM_NO_API_KEY, LLM_PROVIDER_MISSING, LLM_UNKNOWN_PROVIDER,
                 LLM_BAD_PARAMETERS, OUTPUT_TOO_LARGE and LLM_FAILED are not; nor is a template that fails.
         """
-        prepared = await self._models.get(config)
+        prepared = await self._models.get(config, context.secrets)
         scope = context.scope
         try:
             messages = [

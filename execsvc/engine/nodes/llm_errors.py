@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.secrecy import hidden_here
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -67,7 +68,9 @@ def describe(model: str, base_url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Replace every secret of this process's environment, and whatever looks like an API key, by ``[redacted]``."""
+    """Replace every secret of this process's environment and of the attempt, and whatever looks like an API key."""
+    # Before anything is cut off: half a value would not be recognised.
+    text = hidden_here().hide(text)
     secrets = {
         value
         for name, value in os.environ.items()

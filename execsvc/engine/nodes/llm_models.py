@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
+import secrets as random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +18,9 @@ from weakref import WeakKeyDictionary
 from execsvc.definition.plan import LlmConfig
 from execsvc.definition.schemas import compile_schema
 from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.nodes.llm_credentials import options_of
 from execsvc.engine.nodes.llm_errors import describe, redact, scrub
-from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, check_parameters, find_provider
+from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, find_provider
 
 # LangChain and the providers' packages take seconds to import: each is loaded when a node first needs it.
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable
 
+_NO_SECRETS: Mapping[str, str] = {}
+#: Of this process alone, so that what is kept of secrets tells nobody which they are.
+_KEY = random.token_bytes(32)
 #: Sent to OpenAI-compatible servers where there is no key: many local ones need none, the SDK insists on one.
 _NO_KEY = "none"
 #: Name OpenAI gives a JSON Schema by; it allows no other characters.
@@ -62,9 +68,10 @@ class _Loop:
     """What belongs to one event loop: connections cannot move to another."""
 
     def __init__(self) -> None:
-        #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's.
-        self.prepared: OrderedDict[int, Prepared] = OrderedDict()
-        self.models: OrderedDict[tuple[str, str, str], BaseChatModel] = OrderedDict()
+        #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's, and by what
+        #: stands for the secrets.
+        self.prepared: OrderedDict[tuple[int, bytes], Prepared] = OrderedDict()
+        self.models: OrderedDict[tuple[str, str, bytes], BaseChatModel] = OrderedDict()
         #: httpx.AsyncClient of whichever httpx the openai package brings.
         self.client: Any = None
         #: Held while a model is built, so that a burst builds it once.
@@ -86,18 +93,23 @@ class LlmModels:
         self._read_timeout = read_timeout
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
-    async def get(self, config: LlmConfig) -> Prepared:
-        """Answer the config's model, built at most once. Raises NodeError where that is impossible."""
+    async def get(self, config: LlmConfig, secrets: Mapping[str, str] = _NO_SECRETS) -> Prepared:
+        """Answer the config's model, built at most once. Raises NodeError where that is impossible.
+
+        Args:
+            secrets: values of those the config names; with others the model is another one.
+        """
         running = asyncio.get_running_loop()
         loop = self._loops.get(running)
         if loop is None:
             loop = self._loops[running] = _Loop()
-        prepared = loop.prepared.get(id(config))
+        key = (id(config), _stand_in(secrets))
+        prepared = loop.prepared.get(key)
         if prepared is None:
-            prepared = _prepare(config, await self._model(loop, config))
-            _keep(loop.prepared, id(config), prepared, self._size)
+            prepared = _prepare(config, await self._model(loop, config, secrets))
+            _keep(loop.prepared, key, prepared, self._size)
         else:
-            loop.prepared.move_to_end(id(config))
+            loop.prepared.move_to_end(key)
         return prepared
 
     async def aclose(self) -> None:
@@ -106,23 +118,22 @@ class LlmModels:
         if loop is not None and loop.client is not None:
             await loop.client.aclose()
 
-    async def _model(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
-        key = (config.model, config.base_url, json.dumps(dict(config.parameters), sort_keys=True))
+    async def _model(self, loop: _Loop, config: LlmConfig, secrets: Mapping[str, str]) -> BaseChatModel:
+        options = options_of(config, secrets)
+        key = (config.model, config.base_url, _stand_in(options))
         model = loop.models.get(key)
         if model is None:
             async with loop.building:
                 model = loop.models.get(key)
                 if model is None:
-                    model = await self._build(loop, config)
+                    model = await self._build(loop, config, options)
         _keep(loop.models, key, model, self._size)
         return model
 
-    async def _build(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
+    async def _build(self, loop: _Loop, config: LlmConfig, options: dict[str, Any]) -> BaseChatModel:
         provider, name = find_provider(config.model)
         if provider == OFFLINE:
             return _echo(config)
-        check_parameters(config.parameters)
-        options = dict(config.parameters)
         options.setdefault("max_retries", 0)
         if config.base_url:
             options["base_url"] = config.base_url
@@ -139,10 +150,12 @@ class LlmModels:
             from langchain.chat_models import init_chat_model
 
             if known is not None and known.openai_client:
-                options.update(self._openai_options(loop, config, provider))
+                # The config's own key counts.
+                options = self._openai_options(loop, config, provider) | options
             else:
                 options["timeout"] = self._read_timeout
-            _require_key(config, provider)
+            if config.api_key is None:
+                _require_key(config, provider)
             model: BaseChatModel = init_chat_model(name, model_provider=provider, **options)
         except NodeError:
             raise
@@ -170,6 +183,14 @@ class LlmModels:
             # Read at each request: the key is in no object that could be printed, and may change.
             options["api_key"] = _openai_key
         return options
+
+
+def _stand_in(values: Mapping[str, Any]) -> bytes:
+    """Stand for values in a key without being one of them."""
+    if not values:
+        return b""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), key=_KEY, digest_size=16).digest()
 
 
 async def _openai_key() -> str:

@@ -38,6 +38,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "max_timeout": ("3h", "0"),
     "retention": ("8w", "-1"),
     "plugin": ("a b", ""),
+    "secrets": ("env:EXECSVC_SECRET_ dir:/run/secrets plugin:vault", "vault"),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
     "metrics": ("9465", "host:"),
