@@ -42,6 +42,13 @@ class AuthMode(StrEnum):
     TOKEN = "token"
 
 
+class LogFormat(StrEnum):
+    """How a server writes its own log."""
+
+    PLAIN = "plain"
+    JSON = "json"
+
+
 class RoleName(StrEnum):
     """What a caller may do."""
 

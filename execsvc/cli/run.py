@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -40,6 +39,7 @@ from execsvc.cli.options import (
 from execsvc.cli.outcome import tell
 from execsvc.cli.views import View, make_view
 from execsvc.cli.workflows import checked
+from execsvc.config.log_levels import LogLevels
 
 if TYPE_CHECKING:
     from execsvc.config.secret_places import SecretPlace
@@ -133,8 +133,9 @@ def _on_own_server(job: Job) -> ExitCode:
     # Before a server is started for nothing.
     checked(job.workflow, job.plugins)
     from execsvc.app import run_tuned
+    from execsvc.cli.server_log import ServerLog
 
-    logging.basicConfig(level=logging.ERROR)
+    ServerLog(LogLevels(default="error"), as_json=False)
     return run_tuned(_run(job))
 
 

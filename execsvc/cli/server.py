@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,7 +18,7 @@ from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.gateway import GatewayBeside
-from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
+from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Target
 from execsvc.cli.protection import certificate_files, jwt_rules, require_protection, warn_of_open_addresses
 from execsvc.cli.serve_options import (
     Address,
@@ -53,7 +54,6 @@ from execsvc.cli.serve_options import (
     TlsClientCa,
     TlsKey,
 )
-from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 
@@ -111,7 +111,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
-    loaded = server_settings(
+    load = partial(
+        server_settings,
         address=address,
         db=db,
         store=store,
@@ -142,9 +143,10 @@ def serve(
         jwt_namespace_claim=jwt_namespace_claim,
         jwt_role_claim=jwt_role_claim,
         insecure=insecure or None,
-        log_level=log_level,
+        log_level=log_level or None,
         log_format=log_format,
     )
+    loaded = load()
     wanted = loaded.settings
     postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
@@ -153,10 +155,11 @@ def serve(
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
+    from execsvc.cli.server_log import ServerLog
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
 
-    log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
+    log = ServerLog(wanted.log_level, as_json=as_json or wanted.log_format == "json")
     warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
@@ -186,8 +189,13 @@ def serve(
     def ready(server: Running) -> None:
         _tell_ready(server, beside, as_json=as_json)
 
+    def reload() -> None:
+        again = load().settings
+        log.use(again.log_level, as_json=as_json or again.log_format == "json")
+
     async def serve_and_leave() -> None:
-        await serve_until_signal(settings, ready=ready, beside=beside)
+        with log.heeding_signals(None if loaded.file is None else reload):
+            await serve_until_signal(settings, ready=ready, beside=beside)
         _leave_within(LEAVE)
 
     try:

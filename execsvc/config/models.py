@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from execsvc.config.log_levels import LogLevels, parse_log_levels
 from execsvc.config.secret_places import SecretPlace, parse_secret_places
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
@@ -246,7 +247,9 @@ class ServerSettings(_Settings):
     jwt_namespace_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_namespace_claim")
     jwt_role_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_role_claim")
     insecure: Switch = _default("insecure")
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
+    log_level: Annotated[LogLevels, NoDecode, PlainValidator(parse_log_levels), PlainSerializer(LogLevels.written)] = (
+        LogLevels()
+    )
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
 
     @field_validator("max_timeout")

@@ -330,10 +330,11 @@ _ALL: Final = (
     Setting(
         name="log_level",
         default="info",
-        metavar="LEVEL",
-        description="Of the server's own log: debug, info, warning or error.",
-        expects="debug, info, warning or error",
-        example='"warning"',
+        metavar="[LOGGER=]LEVEL",
+        description="Of the server's own log, or of a part of it: debug, info, warning or error.",
+        expects="debug, info, warning or error, or LOGGER=LEVEL, or several of them, as in warning execsvc.rpc=debug",
+        example='["warning", "execsvc.rpc=debug"]',
+        repeated=True,
     ),
     Setting(
         name="log_format",

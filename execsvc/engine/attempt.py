@@ -14,6 +14,7 @@ from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.secrecy import OPEN, Reveal, secrecy_of
+from execsvc.log_fields import current_fields, fields
 from execsvc.model import ErrorInfo, TokenUsage
 from execsvc.record import record
 from execsvc.secrets import NOTHING, Scrubber
@@ -70,7 +71,14 @@ async def attempt_in_lane(
             if node.secrets:
                 secrecy = await secrecy_of(node.secrets, context, reveal)
                 context = secrecy.context or context
-            result = await lanes.run(lambda: secrecy.inside(executor.run(node.config, context)))
+            said = {**current_fields(), "node_id": node.id, "attempt": str(context.attempt)}
+
+            async def work() -> NodeResult:
+                # A lane's task knows nothing of whoever waits for it.
+                with fields(said):
+                    return await secrecy.inside(executor.run(node.config, context))
+
+            result = await lanes.run(work)
         return _success(result, secrecy.scrubber)
     except TimeoutError as error:
         if not limit.expired():
@@ -139,7 +147,10 @@ def _failure(error: BaseException, context: NodeContext, scrubber: Scrubber = NO
         retryable, retry_after, usage = error.retryable, error.retry_after, error.usage
     else:
         # Whatever the text of an unforeseen error holds belongs in the server's log, not in front of a client.
-        logger.error("node %s of execution %s raised", context.node_id, context.execution_id, exc_info=error)
+        about = {"node_id": context.node_id, "attempt": context.attempt}
+        logger.error(
+            "node %s of execution %s raised", context.node_id, context.execution_id, exc_info=error, extra=about
+        )
         kind, message, retryable = "NODE_CRASHED", f"the node raised {type(error).__name__}", False
     return Failure(
         error=ErrorInfo(

@@ -271,6 +271,7 @@ class Engine:
                 held.execution_id,
                 status.epoch,
                 held.epoch,
+                extra={"execution_id": held.execution_id},
             )
             self.stop(status.uid)
         elif status.state.terminal:

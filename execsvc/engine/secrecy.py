@@ -34,7 +34,7 @@ class Secrecy:
     _tokens: StreamScrubber | None = None
 
     async def inside(self, work: Awaitable[T]) -> T:
-        """Do the attempt's work."""
+        """Do the attempt's work, in a task of its own."""
         _hidden.set(self.scrubber)
         return await work
 

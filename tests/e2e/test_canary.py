@@ -1,4 +1,4 @@
-"""A value that nodes use as a secret is in none of the bytes that a server stores or sends, however it is spelled there.
+"""A value that nodes use as a secret is in none of the bytes that a server stores or sends, however it is spelled.
 
 Real servers as processes, with everything switched on that writes; nodes that tell all they know, on a server that
 tells all it was sent.
@@ -7,6 +7,7 @@ tells all it was sent.
 from __future__ import annotations
 
 import base64
+import binascii
 import contextlib
 import json
 import re
@@ -44,8 +45,10 @@ def spellings_in(data: bytes) -> list[str]:
         letters = run.replace(b"-", b"+").replace(b"_", b"/")
         for start in range(4):
             part = letters[start:]
-            if raw in base64.b64decode(part[: len(part) // 4 * 4]):
-                found.append("base64")
+            with contextlib.suppress(binascii.Error):
+                # Of a last letter that stands alone nothing can be read.
+                if raw in base64.b64decode(part + b"=" * (-len(part) % 4)):
+                    found.append("base64")
     return found
 
 
@@ -70,7 +73,7 @@ def test_the_search_finds_a_canary_in_every_spelling() -> None:
         base64.urlsafe_b64encode(f"us:{CANARY}:x".encode()).decode(),
     ]
 
-    assert all(spellings_in(f"before {text} after".encode()) for text in spelled)
+    assert [text for text in spelled if not spellings_in(f"before {text} after".encode())] == []
     assert not spellings_in(b"before cAn4ry after " + bytes(range(256)) * 10)
 
 
@@ -89,7 +92,8 @@ def installed(tmp_path: Path) -> dict[str, str]:
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: execsvc-canary\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(
-        "[execsvc.nodes]\ncall = tests.support.call_node:call\n[execsvc.secrets]\nvault = tests.support.call_node:Vault\n"
+        "[execsvc.nodes]\ncall = tests.support.call_node:call\n"
+        "[execsvc.secrets]\nvault = tests.support.call_node:Vault\n"
     )
     vault = tmp_path / "vault.json"
     vault.write_text(json.dumps({"default": {"VAULT": SECRETS["VAULT"]}}))
@@ -216,7 +220,7 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     options += ["--secrets", "plugin:vault", "--plugin", "call", "--http", "0", "--metrics", "0", *store]
     for level in ("debug", "openai=debug", "httpx=debug", "httpcore=debug", "asyncio=debug", "langchain_core=debug"):
         options += ["--log-level", level]
-    server = ServeProcess(tmp_path / "test.db", *options, env=installed)
+    server = ServeProcess(None if store else tmp_path / "test.db", *options, env=installed)
     wire, workflows = Wire(server), everything(echo)
     try:
         with ExecutionClient(server.address) as client:
@@ -225,7 +229,9 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
                 execution_id = name.replace(" ", "-")
                 request = v1.ExecuteRequest(execution_id=execution_id, definition=to_definition(definition))
                 request.input.update({"to": "somebody"})
-                wire.call("WorkflowService", "ValidateWorkflow", v1.ValidateWorkflowRequest(definition=request.definition))
+                wire.call(
+                    "WorkflowService", "ValidateWorkflow", v1.ValidateWorkflowRequest(definition=request.definition)
+                )
                 wire.call("ExecutionService", "Execute", request)
                 # From its beginning, so that pieces of answers are seen.
                 watched = v1.WatchExecutionRequest(execution_id=execution_id, include_tokens=True)
@@ -259,5 +265,5 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     # And none of them is anywhere.
     places = {"answers": answered, "log": logged.encode(), "stdout": out.encode()}
     places |= {"database, while it runs": while_running, "database": stored()}
-    assert {place: spellings_in(data) for place, data in places.items()} == dict.fromkeys(places, [])
+    assert {place: spellings_in(data) for place, data in places.items()} == {place: [] for place in places}
     assert re.search(r"Max core file size +0 ", limits)

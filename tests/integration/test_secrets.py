@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ def asking(echo: Reflector, **config: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["key", "header", "parameter"])
-def with_key(request: pytest.FixtureRequest, echo: Reflector) -> AsyncIterator[Any]:
-    """Ways to send a key to a model, and what then is sent as Authorization."""
-    return {  # type: ignore[no-any-return]
+def with_key(request: pytest.FixtureRequest, echo: Reflector) -> tuple[dict[str, Any], str]:
+    """A way to send a key to a model, and what then is sent as Authorization."""
+    return {
         "key": (asking(echo, api_key="secret:KEY"), f"Bearer {VALUE}"),
         "header": (asking(echo, headers={"Authorization": "Basic secret:KEY"}), f"Basic {VALUE}"),
         "parameter": (asking(echo, parameters={"api_key": "secret:KEY"}), f"Bearer {VALUE}"),
@@ -142,7 +142,7 @@ async def test_an_unknown_secret_is_told_with_its_place_before_anything_runs(
     problems = (await client.validate(definition)).problems
 
     for found in (refused.value.field_violations, problems):
-        for problem, (field, name) in zip(sorted(found, key=lambda p: p.path, reverse=False), expected, strict=True):
+        for problem, (field, name) in zip(sorted(found, key=lambda p: p.path), expected, strict=True):
             assert (problem.path, problem.reason) == (f"definition.nodes[0].config.{field}", "SECRET_UNKNOWN")
             assert name in problem.message
     secrets.put("GONE")
@@ -210,11 +210,13 @@ async def test_one_definition_in_two_namespaces_uses_the_secret_of_each(
     for name in names:
         secrets.put("KEY", f"the-key-of-{name}", namespace=name)
 
-    async with start_server(auth="token", token=tokens["billing"]) as billing:
-        async with AsyncExecutionClient(start_server.address, token=tokens["default"]) as default:
-            for name, client in (("billing", billing), ("default", default), ("billing", billing)):
-                await client.wait((await client.execute(asking(echo, api_key="secret:KEY"), {})).execution_id)
-                assert echo.requests[-1]["authorization"] == f"Bearer the-key-of-{name}"
+    async with (
+        start_server(auth="token", token=tokens["billing"]) as billing,
+        AsyncExecutionClient(start_server.address, token=tokens["default"]) as default,
+    ):
+        for name, client in (("billing", billing), ("default", default), ("billing", billing)):
+            await client.wait((await client.execute(asking(echo, api_key="secret:KEY"), {})).execution_id)
+            assert echo.requests[-1]["authorization"] == f"Bearer the-key-of-{name}"
 
 
 async def test_a_repeated_request_is_answered_though_its_secret_is_gone(

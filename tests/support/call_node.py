@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -33,9 +35,7 @@ class CallConfig:
 def _compile(config: Mapping[str, Any], builder: Builder) -> CallConfig | None:
     body = builder.template(["body"], config.get("body", ""), secrets=True)
     url = builder.secret_text(["url"], config["url"])
-    headers = {
-        name: builder.secret_text(["headers", name], value) for name, value in config.get("headers", {}).items()
-    }
+    headers = {name: builder.secret_text(["headers", name], value) for name, value in config.get("headers", {}).items()}
     return None if body is None else CallConfig(url, headers, body, config.get("ends", "answer"))
 
 
@@ -84,6 +84,6 @@ class Vault:
 
     async def get(self, namespace: str, name: str) -> str | None:
         """See ``SecretSource``."""
-        with open(os.environ["VAULT_FILE"], encoding="utf-8") as file:
-            found: str | None = json.load(file).get(namespace, {}).get(name)
+        values = json.loads(await asyncio.to_thread(Path(os.environ["VAULT_FILE"]).read_text))
+        found: str | None = values.get(namespace, {}).get(name)
         return found
