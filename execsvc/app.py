@@ -27,6 +27,7 @@ from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
 from execsvc.model import DEFAULT_NAMESPACE
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
+from execsvc.redaction import Redaction
 from execsvc.rpc import RpcServer, server_credentials
 from execsvc.secrets import Secrets, make_secrets
 from execsvc.service import (
@@ -92,6 +93,8 @@ class Settings:
     heartbeat: float = 5.0
     #: Places that the secrets come from which workflows may name, in the order they are asked; none: there are none.
     secrets: tuple[SecretPlace, ...] = ()
+    #: Keys whose values in inputs, results and logs nobody is shown.
+    redact: tuple[str, ...] = ()
     #: Node types and who runs them.
     node_types: NodeTypes = field(default_factory=lambda: BUILTIN)
     executors: Callable[[], Executors] = builtin_executors
@@ -153,7 +156,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         timeout=settings.max_timeout,
     )
     clock = settings.clock
-    secrets = make_secrets(settings.secrets, DEFAULT_NAMESPACE)
+    secrets, redaction = make_secrets(settings.secrets, DEFAULT_NAMESPACE), Redaction(settings.redact)
     if settings.secrets:
         _leave_no_core()
     taken_over = asyncio.Event()
@@ -170,6 +173,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             on_token=changes.token,
             in_doubt=_in_doubt(store),
             secrets=secrets,
+            redaction=redaction,
         )
         queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
@@ -196,6 +200,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             ],
             identities=identities,
             calls=metrics,
+            redaction=redaction,
             credentials=None if certificates is None else server_credentials(certificates),
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
         )

@@ -88,6 +88,13 @@ def _names(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
+def _key(value: Any) -> str:
+    # Of nothing but signs it would match whatever has none, and of stars alone all.
+    if not any(character.isascii() and character.isalnum() for character in _text(value)):
+        raise ValueError
+    return str(value)
+
+
 def _origin(value: Any) -> str:
     origin = _text(value).rstrip("/")
     scheme, colon, host = origin.partition("://")
@@ -230,6 +237,7 @@ class ServerSettings(_Settings):
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")
+    redact: Annotated[tuple[Annotated[str, BeforeValidator(_key)], ...], NoDecode, BeforeValidator(_names)] = ()
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
     metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")

@@ -182,6 +182,16 @@ _ALL: Final = (
         repeated=True,
     ),
     Setting(
+        name="redact",
+        default=None,
+        metavar="KEY",
+        description="Key whose values in inputs, results and logs nobody is shown; * stands for any characters.",
+        expects="the name of a key, as in password or *_token, or several of them",
+        example='["password", "*_token"]',
+        otherwise="none",
+        repeated=True,
+    ),
+    Setting(
         name="grace",
         default=10,
         metavar="SECONDS",

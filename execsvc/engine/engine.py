@@ -17,6 +17,7 @@ from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.redaction import OPEN, Redaction
 from execsvc.secrets import Secrets
 from execsvc.store import Claim, Store, UpdateExecution
 
@@ -49,6 +50,7 @@ class Engine:
         on_token: told of every piece of a model's answer.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
         secrets: what definitions may name by ``secret:NAME``.
+        redaction: what of nodes' log entries is not kept.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Engine:
         on_token: TokenListener | None = None,
         in_doubt: Callable[[], bool] = lambda: False,
         secrets: Secrets | None = None,
+        redaction: Redaction = OPEN,
     ) -> None:
+        self._redaction = redaction
         self._in_doubt = in_doubt
         self._secrets = secrets or Secrets()
         self._store = store
@@ -131,6 +135,7 @@ class Engine:
             on_token=self._on_token,
             in_doubt=self._in_doubt,
             secrets=self._secrets,
+            redaction=self._redaction,
             namespace=namespace,
             claim=claim,
             plan=plan,

@@ -25,6 +25,7 @@ from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import IllegalTransition, LeaseLost
 from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState, TokenUsage
 from execsvc.record import record
+from execsvc.redaction import Redaction
 from execsvc.secrets import Revealed, Secrets
 from execsvc.store import Claim, Store
 
@@ -69,6 +70,7 @@ class ExecutionRun:
         on_token: TokenListener | None,
         in_doubt: Callable[[], bool],
         secrets: Secrets,
+        redaction: Redaction,
         namespace: str,
         claim: Claim,
         plan: Plan,
@@ -92,6 +94,7 @@ class ExecutionRun:
             on_token=on_token,
             namespace=namespace,
             held=claim.status,
+            redaction=redaction,
         )
         self._flow = Flow(plan)
         self._outputs: dict[str, Any] = {}

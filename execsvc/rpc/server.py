@@ -11,6 +11,7 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from execsvc.redaction import OPEN, Redaction
 from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.gate import Gate
 from execsvc.rpc.interceptor import Interceptor
@@ -32,6 +33,7 @@ class RpcServer:
         beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
         identities: who may call; None: anybody, for anything in the default namespace.
         calls: told of each call of the API.
+        redaction: what is not shown to anybody.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RpcServer:
         calls: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
+        redaction: Redaction = OPEN,
     ) -> None:
         self._server = grpc.aio.server(
             interceptors=[
@@ -66,7 +69,7 @@ class RpcServer:
                 ("grpc.http2.max_ping_strikes", 4),
             ],
         )
-        executions = ExecutionServicer(services)
+        executions = ExecutionServicer(services, redaction)
         v1.add_ExecutionServiceServicer_to_server(executions, self._server)
         self._server.add_registered_method_handlers(SERVICES[0], {"StreamLogs": _serialized(executions.StreamLogs)})
         v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from execsvc import __version__
+from execsvc.redaction import Redaction
 from execsvc.rpc.gate import caller
 from execsvc.service import Executions, Limits, Services, Workflows
 from execsvc.wire import requests, responses
@@ -19,7 +20,8 @@ logger = logging.getLogger(__name__)
 class ExecutionServicer(v1.ExecutionServiceServicer):
     """Serves ``execsvc.v1.ExecutionService``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, redaction: Redaction) -> None:
+        self._redaction = redaction
         self._executions = services.executions
         self._control = services.control
         self._logs = services.logs
@@ -41,7 +43,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         """See the proto."""
         full = requests.wants_full(request)
         execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
-        return v1.GetExecutionResponse(execution=responses.execution_message(execution, full=full))
+        return v1.GetExecutionResponse(execution=responses.execution_message(execution, self._redaction, full=full))
 
     async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[Any]:
         """See the proto. Answers the bytes of responses: ``RpcServer`` sends them as they are."""

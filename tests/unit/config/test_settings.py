@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "retention": ("8w", "-1"),
     "plugin": ("a b", ""),
     "secrets": ("env:EXECSVC_SECRET_ dir:/run/secrets plugin:vault", "vault"),
+    "redact": ("pin *secret*", "***"),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
     "metrics": ("9465", "host:"),
