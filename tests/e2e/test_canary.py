@@ -221,6 +221,10 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     for level in ("debug", "openai=debug", "httpx=debug", "httpcore=debug", "asyncio=debug", "langchain_core=debug"):
         options += ["--log-level", level]
     server = ServeProcess(None if store else tmp_path / "test.db", *options, env=installed)
+    lines: list[str] = []
+    # Read while it is written: a server that cannot write its log waits.
+    reading = threading.Thread(target=lambda: lines.extend(server.process.stderr or ()))
+    reading.start()
     wire, workflows = Wire(server), everything(echo)
     try:
         with ExecutionClient(server.address) as client:
@@ -251,8 +255,10 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     finally:
         wire.close()
         server.process.terminate()
-        out, logged = server.process.communicate(timeout=60)
+        reading.join()
+        out = server.process.stdout.read() if server.process.stdout is not None else ""
         end(server.process)
+    logged = "".join(lines)
 
     # The secrets did reach those that they are for, and what came back did come in.
     assert states == dict.fromkeys(workflows, "FAILED") | dict.fromkeys(("answers", "goes on", "streams"), "COMPLETED")
