@@ -49,6 +49,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class OnOff(StrEnum):
+    """A switch that may also be left as it is."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class RoleName(StrEnum):
     """What a caller may do."""
 
@@ -148,5 +155,6 @@ RetryBackoff = Annotated[
 ]
 Plugins = Annotated[list[str] | None, setting_option("plugin", callback=_of_client)]
 OwnSecrets = Annotated[list[str] | None, setting_option("secrets", callback=_of_client)]
+Egress = Annotated[list[str] | None, setting_option("egress", callback=_of_client)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
 Model = Annotated[str | None, setting_option("model", callback=_of_client)]

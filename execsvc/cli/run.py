@@ -20,6 +20,7 @@ from execsvc.cli.failures import usage_error
 from execsvc.cli.files import JsonFile, located, read_input, read_workflow
 from execsvc.cli.options import (
     AsJson,
+    Egress,
     Input,
     Labels,
     Level,
@@ -67,6 +68,8 @@ class Job:
     plugins: tuple[str, ...]
     #: Of the server of its own.
     secrets: tuple[SecretPlace, ...]
+    #: Of the server of its own: hosts that nodes may call.
+    egress: tuple[str, ...]
     #: Entries below are not shown as lines.
     level: Level
     as_json: bool
@@ -97,6 +100,7 @@ def run(
     retry_backoff: RetryBackoff = None,
     plugins: Plugins = None,
     secrets: OwnSecrets = None,
+    egress: Egress = None,
     level: Annotated[Level, typer.Option(case_sensitive=False, help="Show no log lines below this.")] = Level.INFO,
     as_json: AsJson = False,
 ) -> None:
@@ -119,6 +123,7 @@ def run(
         plugins=tuple(plugins or ()),
         # As the setting's model has read them.
         secrets=cast("tuple[SecretPlace, ...]", tuple(secrets or ())),
+        egress=tuple(egress or ()),
         level=level,
         as_json=as_json,
     )
@@ -228,6 +233,7 @@ async def _embedded(job: Job) -> AsyncIterator[str]:
             grace=GRACE,
             heartbeat=1.0,
             secrets=job.secrets,
+            egress=job.egress,
             node_types=node_types,
             executors=executors,
         )

@@ -19,13 +19,22 @@ from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Target
-from execsvc.cli.protection import certificate_files, jwt_rules, require_protection, warn_of_open_addresses
+from execsvc.cli.protection import (
+    certificate_files,
+    clients_file,
+    jwt_rules,
+    require_protection,
+    warn_of_open_addresses,
+)
 from execsvc.cli.serve_options import (
     Address,
+    AuditRetention,
+    AuditSwitch,
     Auth,
     Cors,
     Database,
     DefaultTimeout,
+    Egress,
     Grace,
     Heartbeat,
     Http,
@@ -53,6 +62,7 @@ from execsvc.cli.serve_options import (
     ServerPlugins,
     TlsCert,
     TlsClientCa,
+    TlsClients,
     TlsKey,
 )
 from execsvc.cli.tables import print_table
@@ -60,6 +70,8 @@ from execsvc.cli.text import print_json, printable
 
 if TYPE_CHECKING:
     from execsvc.app import Running
+    from execsvc.config.models import ServerSettings
+    from execsvc.model import Namespaces
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +98,12 @@ def serve(
     default_timeout: DefaultTimeout = None,
     max_timeout: MaxTimeout = None,
     retention: Retention = None,
+    audit: AuditSwitch = None,
+    audit_retention: AuditRetention = None,
     plugin: ServerPlugins = None,
     secrets: SecretPlaces = None,
     redact: Redact = None,
+    egress: Egress = None,
     grace: Grace = None,
     heartbeat: Heartbeat = None,
     metrics: MetricsAddress = None,
@@ -98,6 +113,7 @@ def serve(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
+    tls_clients: TlsClients = None,
     auth: Auth = None,
     jwt_issuer: JwtIssuer = None,
     jwt_audience: JwtAudience = None,
@@ -126,9 +142,12 @@ def serve(
         default_timeout=default_timeout,
         max_timeout=max_timeout,
         retention=retention,
+        audit=audit,
+        audit_retention=audit_retention,
         plugin=plugin or None,
         secrets=secrets or None,
         redact=redact or None,
+        egress=egress or None,
         grace=grace,
         heartbeat=heartbeat,
         metrics=metrics,
@@ -138,6 +157,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
+        tls_clients=tls_clients,
         auth=auth,
         jwt_issuer=jwt_issuer,
         jwt_audience=jwt_audience,
@@ -154,6 +174,7 @@ def serve(
     postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
     jwt = jwt_rules(wanted)
+    clients = clients_file(wanted)
     require_protection(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
@@ -170,6 +191,7 @@ def serve(
         certificates=certificates,
         auth=wanted.auth,
         jwt=jwt,
+        tls_clients=clients,
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=postgres,
@@ -177,13 +199,17 @@ def serve(
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,
         key_limits=wanted.key_limit.by_key,
+        namespaces=_namespaces(wanted),
         default_timeout=wanted.default_timeout,
         max_timeout=wanted.max_timeout,
         retention=wanted.retention,
+        audit=wanted.audit,
+        audit_retention=wanted.audit_retention,
         grace=wanted.grace,
         heartbeat=wanted.heartbeat,
         secrets=wanted.secrets,
         redact=wanted.redact,
+        egress=wanted.egress,
         node_types=node_types,
         executors=executors,
     )
@@ -211,6 +237,14 @@ def serve(
             exit_code=ExitCode.UNAVAILABLE,
             reason="CANNOT_LISTEN",
         ) from error
+
+
+def _namespaces(wanted: ServerSettings) -> Namespaces:
+    from execsvc.config.namespaces import OTHERS, merged
+    from execsvc.model import NamespaceLimits, Namespaces
+
+    limits = {name: NamespaceLimits(**said) for name, said in merged(wanted.namespaces).items()}  # type: ignore[arg-type]
+    return Namespaces(default=limits.pop(OTHERS, NamespaceLimits()), overrides=limits)
 
 
 def _tell_ready(server: Running, beside: GatewayBeside, *, as_json: bool) -> None:

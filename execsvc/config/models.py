@@ -12,9 +12,11 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Va
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from execsvc.config.log_levels import LogLevels, parse_log_levels
+from execsvc.config.namespaces import Namespaces, parse_namespaces, written
 from execsvc.config.secret_places import SecretPlace, parse_secret_places
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
+from execsvc.egress import parse_rule
 
 
 def _default(name: str) -> Any:
@@ -101,6 +103,11 @@ def _origin(value: Any) -> str:
     if origin != "*" and not (colon and host and scheme in ("http", "https") and "/" not in host):
         raise ValueError
     return origin
+
+
+def _egress(value: Any) -> str:
+    parse_rule(_text(value))
+    return str(value)
 
 
 def _target(value: Any) -> str:
@@ -221,6 +228,8 @@ class _Settings(BaseSettings):
         PlainValidator(parse_secret_places),
         PlainSerializer(lambda places: [str(place) for place in places]),
     ] = ()
+    #: Hosts that nodes may call.
+    egress: Annotated[tuple[Annotated[str, BeforeValidator(_egress)], ...], NoDecode, BeforeValidator(_names)] = ()
 
 
 class ServerSettings(_Settings):
@@ -234,10 +243,13 @@ class ServerSettings(_Settings):
     max_concurrent: Count = _default("max_concurrent")
     max_queued: Count = _default("max_queued")
     key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()
+    namespaces: Annotated[Namespaces, NoDecode, PlainValidator(parse_namespaces), PlainSerializer(written)] = {}
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")
     redact: Annotated[tuple[Annotated[str, BeforeValidator(_key)], ...], NoDecode, BeforeValidator(_names)] = ()
+    audit: Annotated[Literal["on", "off"] | None, BeforeValidator(_lower)] = _default("audit")
+    audit_retention: Span | None = _default("audit_retention")
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
     metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")
@@ -247,6 +259,7 @@ class ServerSettings(_Settings):
     tls_cert: File = _default("tls_cert")
     tls_key: File = _default("tls_key")
     tls_client_ca: File = _default("tls_client_ca")
+    tls_clients: File = _default("tls_clients")
     auth: Annotated[Literal["none", "token"], BeforeValidator(_lower)] = _default("auth")
     jwt_issuer: Text = _default("jwt_issuer")
     jwt_audience: Text = _default("jwt_audience")

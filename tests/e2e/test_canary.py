@@ -218,6 +218,7 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     echo.requests.clear()
     options = ["--secrets", "env:EXECSVC_SECRET_", "--secrets", f"dir:{tmp_path / 'secrets'}"]
     options += ["--secrets", "plugin:vault", "--plugin", "call", "--http", "0", "--metrics", "0", *store]
+    options += ["--egress", "127.0.0.0/8"]
     for level in ("debug", "openai=debug", "httpx=debug", "httpcore=debug", "asyncio=debug", "langchain_core=debug"):
         options += ["--log-level", level]
     server = ServeProcess(None if store else tmp_path / "test.db", *options, env=installed)

@@ -35,6 +35,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     (tmp_path / "secrets" / "default").mkdir(parents=True)
     return replace(
         settings,
+        egress=("127.0.0.0/8",),
         secrets=(SecretPlace(kind="dir", where=str(tmp_path / "secrets")),),
         node_types=settings.node_types.extended([call.type]),
         executors=lambda: {**executors(), "call": call.executor()},
@@ -107,6 +108,19 @@ async def test_a_new_value_counts_from_the_next_attempt_on(
         await client.wait((await client.execute(asking(echo, api_key="secret:KEY"), {})).execution_id)
 
         assert echo.requests[-1]["authorization"] == f"Bearer {value}"
+
+
+async def test_the_servers_own_key_does_not_go_along_with_the_workflows_headers(
+    client: AsyncExecutionClient, secrets: Directory, echo: Reflector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-server-123")
+    secrets.put("KEY")
+    definition = asking(echo, headers={"X-Key": "secret:KEY"})
+
+    await client.wait((await client.execute(definition, {})).execution_id)
+
+    assert echo.requests[-1]["x-key"] == VALUE
+    assert "authorization" not in echo.requests[-1]
 
 
 async def test_url_headers_and_body_of_a_plug_in_may_name_secrets(

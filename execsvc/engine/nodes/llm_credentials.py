@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from execsvc.definition.plan import LlmConfig
 from execsvc.engine.nodes.executor import NodeError
 from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, check_parameters, find_provider
 from execsvc.secrets import SecretText
+
+#: Where providers look for a key.
+_KEY_HEADERS: Final = frozenset({"api-key", "authorization", "x-api-key"})
 
 
 def options_of(config: LlmConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -41,6 +44,17 @@ def options_of(config: LlmConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
             name: _sendable(f"headers.{name}", text.reveal(secrets)) for name, text in config.headers.items()
         }
     return options
+
+
+def own_headers_of(config: LlmConfig) -> frozenset[str]:
+    """Name the headers that hold what the config says, and so nothing of the server's, in lower case."""
+    named = {name.lower() for name in config.headers}
+    return frozenset(named | _KEY_HEADERS if has_key(config) else named)
+
+
+def has_key(config: LlmConfig) -> bool:
+    """Whether a config names a key of its own; the server's is not used then."""
+    return config.api_key is not None or "api_key" in config.parameters
 
 
 def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:

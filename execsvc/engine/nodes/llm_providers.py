@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
+from execsvc.egress import url_problem
 from execsvc.engine.nodes.executor import NodeError
 
 #: Provider of the built-in offline model.
@@ -82,6 +85,16 @@ _RESERVED_NAMES = frozenset(
 )
 
 
+def operator_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the hosts that need no naming, as rules: OpenAI's own, and those of its variables for an address."""
+    hosts = ["https://api.openai.com"]
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        url = environment.get(name, "")
+        if url and not url_problem(url):
+            hosts.append(urlsplit(url).netloc.rpartition("@")[2])
+    return tuple(hosts)
+
+
 def find_provider(model: str) -> tuple[str, str]:
     """Split ``provider:model``; the model's own name may hold further colons.
 
@@ -97,7 +110,7 @@ def find_provider(model: str) -> tuple[str, str]:
     return provider, name
 
 
-def check_parameters(names: Iterable[str], references: Collection[str] = ()) -> None:
+def check_parameters(parameters: Mapping[str, Any], references: Collection[str] = ()) -> None:
     """Refuse parameters that are no business of a workflow: connections, credentials, retries, hooks.
 
     Args:
@@ -106,11 +119,14 @@ def check_parameters(names: Iterable[str], references: Collection[str] = ()) -> 
     Raises:
         NodeError: LLM_BAD_PARAMETERS.
     """
-    for name in names:
-        rest = _CREDENTIAL.sub("", name.lower()) if name in references else name.lower()
+    # What model_kwargs holds becomes an argument of the provider's call, which takes headers as well.
+    nested = parameters.get("model_kwargs")
+    places = {f"model_kwargs.{name}": name for name in nested} if isinstance(nested, Mapping) else {}
+    for place, name in ({name: name for name in parameters} | places).items():
+        rest = _CREDENTIAL.sub("", name.lower()) if place in references else name.lower()
         if name in _RESERVED_NAMES or _RESERVED.search(rest):
             raise NodeError(
                 "LLM_BAD_PARAMETERS",
-                f"parameters.{name} cannot be set by a workflow; keys are named as secret:NAME or come from the "
+                f"parameters.{place} cannot be set by a workflow; keys are named as secret:NAME or come from the "
                 "server's environment, retries and timeouts from the node's own settings",
             )

@@ -330,7 +330,9 @@ class LlmNode(_message.Message):
     system: _builtins.str
     """A mustache template for the system message."""
     base_url: _builtins.str
-    """Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own."""
+    """Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+    one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
+    """
     api_key: _builtins.str
     """The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
     server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.

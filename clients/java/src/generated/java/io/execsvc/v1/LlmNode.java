@@ -352,7 +352,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object baseUrl_ = "";
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -373,7 +374,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -2063,7 +2065,8 @@ java.lang.String defaultValue) {
     private java.lang.Object baseUrl_ = "";
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -2083,7 +2086,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -2104,7 +2108,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -2121,7 +2126,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -2135,7 +2141,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
