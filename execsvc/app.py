@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,15 +20,18 @@ from typing import Any, Final, Literal, TypeVar
 
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
+from execsvc.config.secret_places import SecretPlace
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.egress import Egress
 from execsvc.egress.network import Network
 from execsvc.engine import Engine, Executors, Observer, builtin_executors, operator_hosts
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
-from execsvc.model import UNLIMITED, Namespaces
+from execsvc.model import DEFAULT_NAMESPACE, UNLIMITED, Namespaces
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
+from execsvc.redaction import Redaction
 from execsvc.rpc import RpcServer, server_credentials
+from execsvc.secrets import Secrets, make_secrets
 from execsvc.service import (
     Changes,
     Control,
@@ -98,6 +102,10 @@ class Settings:
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
     heartbeat: float = 5.0
+    #: Places that the secrets come from which workflows may name, in the order they are asked; none: there are none.
+    secrets: tuple[SecretPlace, ...] = ()
+    #: Keys whose values in inputs, results and logs nobody is shown.
+    redact: tuple[str, ...] = ()
     #: Hosts that nodes may call where a workflow names them, as ``egress.parse_rule`` takes them; none: any public one.
     egress: tuple[str, ...] = ()
     #: Node types and who runs them.
@@ -139,6 +147,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         StorageUnavailable: the database cannot be opened.
         CertificateUnusable: the files cannot be used.
         IdentityUnusable: the keys of an identity provider cannot be.
+        PluginUnusable: a plug-in that secrets come from cannot be.
         OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
     if settings.metrics is None:
@@ -160,6 +169,9 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         timeout=settings.max_timeout,
     )
     clock = settings.clock
+    secrets, redaction = make_secrets(settings.secrets, DEFAULT_NAMESPACE), Redaction(settings.redact)
+    if settings.secrets:
+        _leave_no_core()
     taken_over = asyncio.Event()
     egress = Egress(settings.egress, trusted=operator_hosts(os.environ))
     store = await _open_store(settings, metrics, taken_over.set)
@@ -175,6 +187,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
             in_doubt=_in_doubt(store),
+            secrets=secrets,
+            redaction=redaction,
         )
         queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
@@ -188,7 +202,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         elsewhere = _elsewhere(store, changes, engine)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress, secrets)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -202,6 +216,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             identities=identities,
             namespaces=settings.namespaces,
             calls=metrics,
+            redaction=redaction,
             credentials=None if certificates is None else server_credentials(certificates),
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
         )
@@ -238,6 +253,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             changes.close()
             await server.stop(1.0)
             await engine.close()
+            await secrets.aclose()
     finally:
         stack.close()
         await store.close()
@@ -252,6 +268,11 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
         why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
         raise StorageUnavailable(why) from error
     return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
+
+
+def _leave_no_core() -> None:
+    """Keep the system from writing this process's memory to a file when it crashes: the values are in there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _identities(settings: Settings, store: Store) -> Identities | None:
@@ -339,10 +360,13 @@ def _services(
     elsewhere: Elsewhere | None,
     limits: Limits,
     egress: Egress,
+    secrets: Secrets,
 ) -> Services:
     clock = settings.clock
     audited = settings.auth == "token" if settings.audit is None else settings.audit == "on"
-    workflows = Workflows(store=store, clock=clock, types=settings.node_types, egress=egress, audited=audited)
+    workflows = Workflows(
+        store=store, clock=clock, types=settings.node_types, egress=egress, audited=audited, secrets=secrets
+    )
     return Services(
         executions=Executions(
             store=store,

@@ -287,10 +287,10 @@ class IdentityUnusable(ExecsvcError):
 
 
 class PluginUnusable(ExecsvcError):
-    """A node plug-in cannot be used."""
+    """A plug-in cannot be used."""
 
     reason = "PLUGIN_UNUSABLE"
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: str, *, kind: str = "node plug-in") -> None:
         self.name = name
-        super().__init__(f"node plug-in {name!r} cannot be used: {why}")
+        super().__init__(f"{kind} {name!r} cannot be used: {why}")

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -15,7 +16,7 @@ from execsvc import __version__
 from execsvc.cli.configured import connection, server_settings
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
-from execsvc.cli.options import DEFAULT_ADDRESS, Level, Target, setting_option
+from execsvc.cli.options import DEFAULT_ADDRESS, Target, setting_option
 from execsvc.cli.protection import certificate_files, require_protection
 from execsvc.cli.serve_options import (
     Cors,
@@ -27,7 +28,6 @@ from execsvc.cli.serve_options import (
     TlsClientCa,
     TlsKey,
 )
-from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.text import print_json, printable
 from execsvc.config import SETTINGS
 
@@ -66,9 +66,11 @@ def gateway(
     ] = False,
 ) -> None:
     """Serve the HTTP API of a server that runs elsewhere, until SIGTERM or Ctrl-C. Docs at /docs."""
+    from execsvc.cli.server_log import ServerLog
     from execsvc.gateway import Settings, serve
 
-    wanted = server_settings(
+    load = partial(
+        server_settings,
         http=http,
         cors=cors or None,
         max_body=max_body,
@@ -76,12 +78,14 @@ def gateway(
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
         insecure=insecure or None,
-        log_level=log_level,
+        log_level=log_level or None,
         log_format=log_format,
-    ).settings
+    )
+    loaded = load()
+    wanted = loaded.settings
     certificates = certificate_files(wanted)
     require_protection(wanted, [("--http", wanted.http)])
-    log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
+    log = ServerLog(wanted.log_level, as_json=as_json or wanted.log_format == "json")
 
     def ready(running: Running) -> None:
         if as_json:
@@ -98,8 +102,17 @@ def gateway(
         cors=wanted.cors,
         max_body=wanted.max_body,
     )
+
+    def reload() -> None:
+        again = load().settings
+        log.use(again.log_level, as_json=as_json or again.log_format == "json")
+
+    async def serve_and_leave() -> None:
+        with log.heeding_signals(None if loaded.file is None else reload):
+            await serve(settings, ready=ready)
+
     try:
-        _run(serve(settings, ready=ready))
+        _run(serve_and_leave())
     except OSError as error:
         raise CliError(
             f"{error}; stop what listens there, or name another address with --http",

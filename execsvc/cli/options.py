@@ -42,6 +42,13 @@ class AuthMode(StrEnum):
     TOKEN = "token"
 
 
+class LogFormat(StrEnum):
+    """How a server writes its own log."""
+
+    PLAIN = "plain"
+    JSON = "json"
+
+
 class OnOff(StrEnum):
     """A switch that may also be left as it is."""
 
@@ -147,6 +154,7 @@ RetryBackoff = Annotated[
     ),
 ]
 Plugins = Annotated[list[str] | None, setting_option("plugin", callback=_of_client)]
+OwnSecrets = Annotated[list[str] | None, setting_option("secrets", callback=_of_client)]
 Egress = Annotated[list[str] | None, setting_option("egress", callback=_of_client)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
 Model = Annotated[str | None, setting_option("model", callback=_of_client)]

@@ -107,7 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         found = as_cli_error(error) or _as_usage_error(error)
         if found is None:
-            traceback.print_exc()
+            from execsvc.secrets import REMEMBERED_VALUES
+
+            print(REMEMBERED_VALUES.hide(traceback.format_exc()), file=sys.stderr, end="")
             return ExitCode.INTERNAL
         print_error(found, as_json=as_json)
         return found.exit_code

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -27,6 +26,7 @@ from execsvc.cli.options import (
     Level,
     Model,
     NewId,
+    OwnSecrets,
     Plugins,
     RetryAttempts,
     RetryBackoff,
@@ -40,8 +40,10 @@ from execsvc.cli.options import (
 from execsvc.cli.outcome import tell
 from execsvc.cli.views import View, make_view
 from execsvc.cli.workflows import checked
+from execsvc.config.log_levels import LogLevels
 
 if TYPE_CHECKING:
+    from execsvc.config.secret_places import SecretPlace
     from execsvc_client import AsyncExecutionClient, Execution, LogEntry
 
 #: Seconds that nodes of an embedded server have to end when it goes down.
@@ -64,6 +66,8 @@ class Job:
     database: Path | None
     #: Of the server of its own.
     plugins: tuple[str, ...]
+    #: Of the server of its own.
+    secrets: tuple[SecretPlace, ...]
     #: Of the server of its own: hosts that nodes may call.
     egress: tuple[str, ...]
     #: Entries below are not shown as lines.
@@ -95,6 +99,7 @@ def run(
     retry_attempts: RetryAttempts = None,
     retry_backoff: RetryBackoff = None,
     plugins: Plugins = None,
+    secrets: OwnSecrets = None,
     egress: Egress = None,
     level: Annotated[Level, typer.Option(case_sensitive=False, help="Show no log lines below this.")] = Level.INFO,
     as_json: AsJson = False,
@@ -116,6 +121,8 @@ def run(
         target=target or None,
         database=db,
         plugins=tuple(plugins or ()),
+        # As the setting's model has read them.
+        secrets=cast("tuple[SecretPlace, ...]", tuple(secrets or ())),
         egress=tuple(egress or ()),
         level=level,
         as_json=as_json,
@@ -131,8 +138,9 @@ def _on_own_server(job: Job) -> ExitCode:
     # Before a server is started for nothing.
     checked(job.workflow, job.plugins)
     from execsvc.app import run_tuned
+    from execsvc.cli.server_log import ServerLog
 
-    logging.basicConfig(level=logging.ERROR)
+    ServerLog(LogLevels(default="error"), as_json=False)
     return run_tuned(_run(job))
 
 
@@ -224,6 +232,7 @@ async def _embedded(job: Job) -> AsyncIterator[str]:
             database=job.database or Path(folder) / "execsvc.db",
             grace=GRACE,
             heartbeat=1.0,
+            secrets=job.secrets,
             egress=job.egress,
             node_types=node_types,
             executors=executors,

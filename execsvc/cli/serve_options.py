@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from execsvc.cli.options import AuthMode, Level, OnOff, setting_option
-from execsvc.cli.server_log import LogFormat
+from execsvc.cli.options import AuthMode, LogFormat, OnOff, setting_option
 
 Address = Annotated[str | None, setting_option("address")]
 Database = Annotated[str | None, setting_option("db")]
@@ -21,6 +20,8 @@ Retention = Annotated[str | None, setting_option("retention")]
 AuditSwitch = Annotated[OnOff | None, setting_option("audit", case_sensitive=False)]
 AuditRetention = Annotated[str | None, setting_option("audit_retention")]
 ServerPlugins = Annotated[list[str] | None, setting_option("plugin")]
+SecretPlaces = Annotated[list[str] | None, setting_option("secrets")]
+Redact = Annotated[list[str] | None, setting_option("redact")]
 Egress = Annotated[list[str] | None, setting_option("egress")]
 Grace = Annotated[str | None, setting_option("grace")]
 Heartbeat = Annotated[str | None, setting_option("heartbeat")]
@@ -40,5 +41,5 @@ JwtLeeway = Annotated[str | None, setting_option("jwt_leeway")]
 JwtNamespaceClaim = Annotated[str | None, setting_option("jwt_namespace_claim")]
 JwtRoleClaim = Annotated[str | None, setting_option("jwt_role_claim")]
 Insecure = Annotated[bool, setting_option("insecure")]
-LogLevel = Annotated[Level | None, setting_option("log_level", case_sensitive=False)]
+LogLevel = Annotated[list[str] | None, setting_option("log_level")]
 LogFormatOption = Annotated[LogFormat | None, setting_option("log_format", case_sensitive=False)]

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,7 +18,7 @@ from execsvc.cli.documents import info_document, node_type_document
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.gateway import GatewayBeside
-from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
+from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Target
 from execsvc.cli.protection import (
     certificate_files,
     clients_file,
@@ -55,14 +56,15 @@ from execsvc.cli.serve_options import (
     PostgresConnections,
     PostgresDirectUrl,
     PostgresUrl,
+    Redact,
     Retention,
+    SecretPlaces,
     ServerPlugins,
     TlsCert,
     TlsClientCa,
     TlsClients,
     TlsKey,
 )
-from execsvc.cli.server_log import log_to_stderr
 from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 
@@ -99,6 +101,8 @@ def serve(
     audit: AuditSwitch = None,
     audit_retention: AuditRetention = None,
     plugin: ServerPlugins = None,
+    secrets: SecretPlaces = None,
+    redact: Redact = None,
     egress: Egress = None,
     grace: Grace = None,
     heartbeat: Heartbeat = None,
@@ -125,7 +129,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What has not ended by then goes on at the next start."""
-    loaded = server_settings(
+    load = partial(
+        server_settings,
         address=address,
         db=db,
         store=store,
@@ -140,6 +145,8 @@ def serve(
         audit=audit,
         audit_retention=audit_retention,
         plugin=plugin or None,
+        secrets=secrets or None,
+        redact=redact or None,
         egress=egress or None,
         grace=grace,
         heartbeat=heartbeat,
@@ -159,9 +166,10 @@ def serve(
         jwt_namespace_claim=jwt_namespace_claim,
         jwt_role_claim=jwt_role_claim,
         insecure=insecure or None,
-        log_level=log_level,
+        log_level=log_level or None,
         log_format=log_format,
     )
+    loaded = load()
     wanted = loaded.settings
     postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
@@ -171,10 +179,11 @@ def serve(
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
+    from execsvc.cli.server_log import ServerLog
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
 
-    log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
+    log = ServerLog(wanted.log_level, as_json=as_json or wanted.log_format == "json")
     warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
     node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
@@ -198,6 +207,8 @@ def serve(
         audit_retention=wanted.audit_retention,
         grace=wanted.grace,
         heartbeat=wanted.heartbeat,
+        secrets=wanted.secrets,
+        redact=wanted.redact,
         egress=wanted.egress,
         node_types=node_types,
         executors=executors,
@@ -208,8 +219,13 @@ def serve(
     def ready(server: Running) -> None:
         _tell_ready(server, beside, as_json=as_json)
 
+    def reload() -> None:
+        again = load().settings
+        log.use(again.log_level, as_json=as_json or again.log_format == "json")
+
     async def serve_and_leave() -> None:
-        await serve_until_signal(settings, ready=ready, beside=beside)
+        with log.heeding_signals(None if loaded.file is None else reload):
+            await serve_until_signal(settings, ready=ready, beside=beside)
         _leave_within(LEAVE)
 
     try:

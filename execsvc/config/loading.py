@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
 from execsvc.config.models import ClientSettings, ServerSettings
-from execsvc.config.table import CONFIG_VARIABLE, DEFAULT_FILE, SETTINGS
+from execsvc.config.table import CONFIG_VARIABLE, DEFAULT_FILE, SECRET_PREFIX, SETTINGS
 
 _S = TypeVar("_S", ServerSettings, ClientSettings)
 
@@ -131,7 +131,7 @@ def unknown_variables() -> Iterator[SettingProblem]:
     """Give the variables with our prefix that no setting is named by, each with what may have been meant."""
     known = {setting.variable for setting in SETTINGS.values()} | _OTHER_VARIABLES
     for name in sorted(os.environ):
-        if name.startswith("EXECSVC_") and name not in known:
+        if name.startswith("EXECSVC_") and name not in known and not name.startswith(SECRET_PREFIX):
             yield SettingProblem(
                 setting="",
                 source=Source(kind="variable", name=name),

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from execsvc.config.log_levels import LogLevels, parse_log_levels
 from execsvc.config.namespaces import Namespaces, parse_namespaces, written
+from execsvc.config.secret_places import SecretPlace, parse_secret_places
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
 from execsvc.egress import parse_rule
@@ -86,6 +88,13 @@ def _switch(value: Any) -> Any:
 
 def _names(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _key(value: Any) -> str:
+    # Of nothing but signs it would match whatever has none, and of stars alone all.
+    if not any(character.isascii() and character.isalnum() for character in _text(value)):
+        raise ValueError
+    return str(value)
 
 
 def _origin(value: Any) -> str:
@@ -213,6 +222,12 @@ class _Settings(BaseSettings):
 
     #: Names of plug-ins.
     plugin: Names = ()
+    secrets: Annotated[
+        tuple[SecretPlace, ...],
+        NoDecode,
+        PlainValidator(parse_secret_places),
+        PlainSerializer(lambda places: [str(place) for place in places]),
+    ] = ()
     #: Hosts that nodes may call.
     egress: Annotated[tuple[Annotated[str, BeforeValidator(_egress)], ...], NoDecode, BeforeValidator(_names)] = ()
 
@@ -232,6 +247,7 @@ class ServerSettings(_Settings):
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")
+    redact: Annotated[tuple[Annotated[str, BeforeValidator(_key)], ...], NoDecode, BeforeValidator(_names)] = ()
     audit: Annotated[Literal["on", "off"] | None, BeforeValidator(_lower)] = _default("audit")
     audit_retention: Span | None = _default("audit_retention")
     grace: Seconds = _default("grace")
@@ -252,7 +268,9 @@ class ServerSettings(_Settings):
     jwt_namespace_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_namespace_claim")
     jwt_role_claim: Annotated[str, BeforeValidator(_text)] = _default("jwt_role_claim")
     insecure: Switch = _default("insecure")
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _default("log_level")
+    log_level: Annotated[LogLevels, NoDecode, PlainValidator(parse_log_levels), PlainSerializer(LogLevels.written)] = (
+        LogLevels()
+    )
     log_format: Annotated[Literal["plain", "json"], BeforeValidator(_lower)] = _default("log_format")
 
     @field_validator("max_timeout")

@@ -14,6 +14,8 @@ DEFAULT_FILE: Final = "execsvc.toml"
 #: Where servers listen, and commands look for one.
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 _PREFIX: Final = "EXECSVC_"
+#: Variables that begin so are no settings but secrets of workflows, where ``secrets`` says so.
+SECRET_PREFIX: Final = "EXECSVC_SECRET_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +200,26 @@ _ALL: Final = (
         repeated=True,
     ),
     Setting(
+        name="secrets",
+        default=None,
+        metavar="PLACE",
+        description="Where secrets come from that workflows may name: env:PREFIX_, dir:PATH or plugin:NAME.",
+        expects="env:PREFIX_, dir:PATH or plugin:NAME, as in env:EXECSVC_SECRET_, or several of them",
+        example='["env:EXECSVC_SECRET_", "dir:/run/secrets/execsvc"]',
+        otherwise="none",
+        repeated=True,
+    ),
+    Setting(
+        name="redact",
+        default=None,
+        metavar="KEY",
+        description="Key whose values in inputs, results and logs nobody is shown; * stands for any characters.",
+        expects="the name of a key, as in password or *_token, or several of them",
+        example='["password", "*_token"]',
+        otherwise="none",
+        repeated=True,
+    ),
+    Setting(
         name="egress",
         default=None,
         metavar="HOST",
@@ -365,10 +387,11 @@ _ALL: Final = (
     Setting(
         name="log_level",
         default="info",
-        metavar="LEVEL",
-        description="Of the server's own log: debug, info, warning or error.",
-        expects="debug, info, warning or error",
-        example='"warning"',
+        metavar="[LOGGER=]LEVEL",
+        description="Of the server's own log, or of a part of it: debug, info, warning or error.",
+        expects="debug, info, warning or error, or LOGGER=LEVEL, or several of them, as in warning execsvc.rpc=debug",
+        example='["warning", "execsvc.rpc=debug"]',
+        repeated=True,
     ),
     Setting(
         name="log_format",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from execsvc.definition.credentials import compile_credentials
 from execsvc.definition.inputs import compile_input
 from execsvc.definition.node_types import Builder, NodeType, NodeTypes
 from execsvc.definition.plan import ConditionConfig, LlmConfig, OutputConfig, TransformConfig
@@ -58,14 +59,17 @@ def _compile_llm(config: Mapping[str, Any], builder: Builder) -> LlmConfig | Non
     base_url = config.get("base_url", "")
     if base_url:
         builder.url(["base_url"], base_url)
+    api_key, headers, parameters = compile_credentials(config, builder)
     if len(builder.problems) > before:
         return None
     return LlmConfig(
         model=model,
         messages=tuple((role, template) for role, template in messages if template is not None),
-        parameters=MappingProxyType(dict(config.get("parameters", {}))),
+        parameters=MappingProxyType(parameters),
         response_schema=schema,
         base_url=base_url,
+        api_key=api_key,
+        headers=MappingProxyType(headers),
     )
 
 
@@ -182,7 +186,8 @@ BUILTIN = NodeTypes(
                     "parameters": {
                         "type": "object",
                         "default": {},
-                        "description": "Model parameters such as temperature, max_tokens or stop.",
+                        "description": "Model parameters such as temperature, max_tokens or stop. Text may name "
+                        "secrets, as secret:NAME.",
                     },
                     "response_schema": {
                         "type": "object",
@@ -195,6 +200,20 @@ BUILTIN = NodeTypes(
                         "maxLength": 2048,
                         "description": "Root of an OpenAI-compatible API, on a host that the operator lets nodes call "
                         "(--egress). Left out: the provider's own.",
+                    },
+                    "api_key": {
+                        "type": "string",
+                        "default": "",
+                        "description": "secret:NAME, the secret that is the provider's key. Left out: the key in the "
+                        "server's environment.",
+                    },
+                    "headers": {
+                        "type": "object",
+                        "default": {},
+                        "maxProperties": 32,
+                        "additionalProperties": {"type": "string", "maxLength": 8192},
+                        "description": "Further headers of each request; values may name secrets, as in "
+                        "Bearer secret:NAME.",
                     },
                 },
                 ("model",),

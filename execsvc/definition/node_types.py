@@ -13,6 +13,7 @@ from execsvc.definition.problems import Problems, join
 from execsvc.definition.schemas import check
 from execsvc.definition.templates import Template, TemplateInvalid
 from execsvc.egress import Egress, url_problem
+from execsvc.secrets import MAX_NAME, SecretText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,14 @@ class Use:
     text: Expression | Template
 
 
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """A place in a definition that names a secret."""
+
+    path: str
+    name: str
+
+
 class Builder:
     """Compiles the config of one node; collects problems and what the config reads."""
 
@@ -37,6 +46,7 @@ class Builder:
         self._node_ids = node_ids
         self._egress = egress
         self.uses: list[Use] = []
+        self.secrets: list[SecretUse] = []
 
     def problem(self, keys: Iterable[str | int], reason: str, message: str) -> None:
         """Note a problem with a part of the config."""
@@ -66,16 +76,33 @@ class Builder:
             self.uses.append(Use(path=path, node_id=None, text=expression))
         return expression
 
-    def template(self, keys: Iterable[str | int], source: str) -> Template | None:
-        """Parse a mustache template; None, and a problem, where it cannot be."""
+    def template(self, keys: Iterable[str | int], source: str, *, secrets: bool = False) -> Template | None:
+        """Parse a mustache template; None, and a problem, where it cannot be.
+
+        Args:
+            secrets: whether its own text may name secrets; ``Template.render`` then takes their values.
+        """
         path = self.path(keys)
         try:
-            template = Template(source, self._node_ids)
+            template = Template(source, self._node_ids, secrets=secrets)
         except TemplateInvalid as error:
             self._problems.add(path, error.reason, error.message)
             return None
         self._note(path, template)
+        self._note_secrets(path, template.secrets)
         return template
+
+    def secret_text(self, keys: Iterable[str | int], source: str) -> SecretText:
+        """Read a string that may name secrets, as in ``Bearer secret:NAME``; ``reveal`` fills in their values."""
+        text = SecretText(source)
+        self._note_secrets(self.path(keys), text.names)
+        return text
+
+    def _note_secrets(self, path: str, names: Iterable[str]) -> None:
+        for name in names:
+            if len(name) > MAX_NAME:
+                self._problems.add(path, "TOO_LONG", f"the name of a secret has at most {MAX_NAME} characters")
+            self.secrets.append(SecretUse(path, name))
 
     def url(self, keys: Iterable[str | int], url: str) -> str | None:
         """Check a URL that the node will call; None, and a problem, where it is none, or the operator has refused it.

@@ -15,7 +15,7 @@ from execsvc.definition.durations import format_duration
 from execsvc.definition.expressions import Expression
 from execsvc.definition.graph import Graph, GraphEdge, GraphNode, check_graph
 from execsvc.definition.json_values import check_json, kind_of, whole_numbers
-from execsvc.definition.node_types import Builder, NodeType, NodeTypes, Use
+from execsvc.definition.node_types import Builder, NodeType, NodeTypes, SecretUse, Use
 from execsvc.definition.plan import Link, Plan, PlanNode
 from execsvc.definition.policies import canonical_retry
 from execsvc.definition.problems import Problems, did_you_mean, shorten
@@ -53,7 +53,7 @@ def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN, egr
         problems.add("definition", "WRONG_TYPE", f"must be an object, not {kind_of(data)}")
     problems.raise_if_any()
     nodes, edges = read_shape(whole_numbers(data), types, problems)
-    configs, uses = _compile(nodes, problems, egress)
+    configs, uses, secrets = _compile(nodes, problems, egress)
     graph_edges = _graph_edges(nodes, edges)
     graph = check_graph(_graph_nodes(nodes, configs), graph_edges, problems)
     _check_whole(nodes, problems)
@@ -62,7 +62,7 @@ def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN, egr
     canonical = orjson.dumps(_canonical(nodes, graph_edges), option=orjson.OPT_SORT_KEYS)
     if len(canonical) > MAX_BYTES:
         raise TooLarge(path="definition", size=len(canonical), limit=MAX_BYTES)
-    return _plan(canonical, nodes, configs, graph)
+    return _plan(canonical, nodes, configs, secrets, graph)
 
 
 def load_plan(canonical: bytes, *, types: NodeTypes = BUILTIN) -> Plan:
@@ -91,12 +91,14 @@ def _check_size(data: Any) -> None:
 
 def _compile(
     nodes: Sequence[RawNode], problems: Problems, egress: Egress | None
-) -> tuple[list[Any], list[tuple[int, Use]]]:
+) -> tuple[list[Any], list[tuple[int, Use]], list[Sequence[SecretUse]]]:
     node_ids = {node.id for node in nodes}
     configs: list[Any] = []
     uses: list[tuple[int, Use]] = []
+    secrets: list[Sequence[SecretUse]] = []
     for number, node in enumerate(nodes):
         config, before = None, len(problems)
+        named: Sequence[SecretUse] = ()
         if node.type is not None and node.type.check(node.config, node.config_path, problems):
             builder = Builder(path=node.config_path, problems=problems, node_ids=node_ids, egress=egress)
             given = node.config
@@ -105,8 +107,12 @@ def _compile(
                 given = {key: value for key, value in given.items() if key in node.type.fields}
             config = _config(node.type, given, builder)
             uses += [(number, use) for use in builder.uses]
+            named = builder.secrets
+            if named and not node.type.effect:
+                problems.add(named[0].path, "INVALID_VALUE", "nodes without effects cannot use secrets")
         configs.append(config)
-    return configs, uses
+        secrets.append(named)
+    return configs, uses, secrets
 
 
 def _config(node_type: NodeType, given: Mapping[str, Any], builder: Builder) -> Any:
@@ -213,7 +219,13 @@ def _canonical_node(node: RawNode) -> dict[str, Any]:
     return result
 
 
-def _plan(canonical: bytes, nodes: Sequence[RawNode], configs: Sequence[Any], graph: Graph) -> Plan:
+def _plan(
+    canonical: bytes,
+    nodes: Sequence[RawNode],
+    configs: Sequence[Any],
+    secrets: Sequence[Sequence[SecretUse]],
+    graph: Graph,
+) -> Plan:
     place = {number: index for index, number in enumerate(graph.order)}
 
     def links(ends: Sequence[tuple[int, str]]) -> tuple[Link, ...]:
@@ -237,6 +249,7 @@ def _plan(canonical: bytes, nodes: Sequence[RawNode], configs: Sequence[Any], gr
                 retry=node.retry,
                 timeout=node.timeout,
                 on_error=node.on_error,
+                secrets=tuple(dict.fromkeys(use.name for use in secrets[number])),
             )
         )
     return Plan(
@@ -245,4 +258,5 @@ def _plan(canonical: bytes, nodes: Sequence[RawNode], configs: Sequence[Any], gr
         nodes=tuple(planned),
         index=MappingProxyType({node.id: node.index for node in planned}),
         definition_order=tuple(place[number] for number in range(len(nodes))),
+        secret_uses=tuple((use.path, use.name) for named in secrets for use in named),
     )

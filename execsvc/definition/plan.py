@@ -8,6 +8,7 @@ from typing import Any
 
 from execsvc.definition.expressions import Expression
 from execsvc.definition.templates import Template
+from execsvc.secrets import SecretText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +29,16 @@ class LlmConfig:
     model: str
     #: (role, template) pairs in order; ``prompt`` is one user message, ``system`` the first one.
     messages: tuple[tuple[str, Template], ...]
-    #: Passed on to the provider: temperature, max_tokens, stop, …
+    #: Passed on to the provider: temperature, max_tokens, stop, … A text that names secrets is a SecretText.
     parameters: Mapping[str, Any]
     #: JSON Schema of the answer; None: plain text.
     response_schema: Mapping[str, Any] | None
     #: Root of an OpenAI-compatible API; empty: the provider's own.
     base_url: str
+    #: One reference to a secret; None: the provider's key in the server's environment.
+    api_key: SecretText | None = None
+    #: Sent along with each request.
+    headers: Mapping[str, SecretText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +125,8 @@ class PlanNode:
     #: Longest one attempt may take, microseconds; None: no limit.
     timeout: int | None
     on_error: OnError
+    #: Names of the secrets that each attempt needs.
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +143,5 @@ class Plan:
     index: Mapping[str, int]
     #: Indices into ``nodes`` in the order the definition lists them.
     definition_order: tuple[int, ...]
+    #: Places that name secrets: path and name.
+    secret_uses: tuple[tuple[str, str], ...] = ()

@@ -22,6 +22,7 @@ from chevron.tokenizer import ChevronError, tokenize
 from execsvc.definition.expressions import ExpressionError
 from execsvc.definition.problems import shorten
 from execsvc.definition.scope import ROOTS, Scope
+from execsvc.secrets import Reference, split_references
 
 #: Characters of one template.
 MAX_SOURCE = 262_144
@@ -67,24 +68,32 @@ class _Section:
     parts: tuple[_Part, ...]
 
 
-_Part = str | _Variable | _Section
+_Part = str | _Variable | _Section | Reference
 
+_NO_SECRETS: Mapping[str, str] = {}
 _MISSING: Any = object()
 
 
 class Template:
     """A parsed template. Immutable and shared."""
 
-    __slots__ = ("_parts", "node_ids", "source")
+    __slots__ = ("_parts", "node_ids", "secrets", "source")
 
-    def __init__(self, source: str, node_ids: Collection[str] = ()) -> None:
-        """Parse. ``node_ids`` are the definition's nodes, to find ids with dots. Raises TemplateInvalid."""
-        reader = _Reader(source, node_ids)
+    def __init__(self, source: str, node_ids: Collection[str] = (), *, secrets: bool = False) -> None:
+        """Parse. Raises TemplateInvalid.
+
+        Args:
+            node_ids: the definition's nodes, to find ids with dots.
+            secrets: whether ``secret:NAME`` in its own text stands for a secret. In values it never does.
+        """
+        reader = _Reader(source, node_ids, secrets=secrets)
         #: The text it was parsed from.
         self.source = source
         self._parts = reader.read()
         #: Ids of the nodes it names, in order of appearance; may hold ids that no node has.
         self.node_ids: tuple[str, ...] = tuple(reader.found)
+        #: Secrets it names, in order of appearance.
+        self.secrets: tuple[str, ...] = tuple(reader.secrets)
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"
@@ -93,20 +102,26 @@ class Template:
         """Say where the template first names a node: "line 1"."""
         return f"line {_line(self.source, 'nodes.' + node_id)}"
 
-    def render(self, scope: Scope) -> str:
-        """Fill in the values. Raises TemplateError."""
+    def render(self, scope: Scope, secrets: Mapping[str, str] = _NO_SECRETS) -> str:
+        """Fill in the values. Raises TemplateError.
+
+        Args:
+            secrets: values of those it names.
+        """
         if len(self._parts) == 1 and isinstance(self._parts[0], str):
             return self._parts[0]
-        renderer = _Renderer()
+        renderer = _Renderer(secrets)
         renderer.render(self._parts, ({"input": scope.input, "nodes": scope.nodes, "execution": scope.execution},))
         return "".join(renderer.pieces)
 
 
 class _Reader:
-    def __init__(self, source: str, node_ids: Collection[str]) -> None:
+    def __init__(self, source: str, node_ids: Collection[str], *, secrets: bool) -> None:
         self._source = source
         self._node_ids = node_ids
+        self._may_name_secrets = secrets
         self.found: dict[str, None] = {}
+        self.secrets: dict[str, None] = {}
 
     def read(self) -> tuple[_Part, ...]:
         source = self._source
@@ -138,7 +153,7 @@ class _Reader:
         parts = stack[-1][0]
         match kind:
             case "literal":
-                parts.append(text)
+                self._literal(text, parts)
             case "variable" | "no escape":
                 parts.append(_Variable(self._keys(text, stack)))
             case "section" | "inverted section":
@@ -163,6 +178,15 @@ class _Reader:
                 raise TemplateInvalid(
                     "TEMPLATE_SYNTAX", f"the tag {text!r} is not closed (line {_line(self._source, text)})"
                 )
+
+    def _literal(self, text: str, parts: list[_Part]) -> None:
+        if not self._may_name_secrets:
+            parts.append(text)
+            return
+        for part in split_references(text):
+            parts.append(part)
+            if isinstance(part, Reference):
+                self.secrets[part.name] = None
 
     def _keys(self, name: str, stack: list[tuple[list[_Part], tuple[str, ...], bool]]) -> tuple[str, ...]:
         in_section = any(keys and not inverted for _, keys, inverted in stack)
@@ -201,7 +225,8 @@ class _Reader:
 
 
 class _Renderer:
-    def __init__(self) -> None:
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = secrets
         self.pieces: list[str] = []
         self._length = 0
         self._steps = 0
@@ -215,6 +240,8 @@ class _Renderer:
                 raise TemplateError("TEMPLATE_TOO_EXPENSIVE", f"the template visits more than {MAX_STEPS} tags")
             if isinstance(part, str):
                 self._write(part)
+            elif isinstance(part, Reference):
+                self._write(self._secrets[part.name])
             elif isinstance(part, _Variable):
                 self._write(_text(_look_up(part.keys, contexts)))
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+from contextvars import ContextVar
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,11 +19,14 @@ from execsvc.egress.rules import PORTS, Egress, Verdict
 
 #: Connections that are open at once, and that are kept for the next request, of each kind of host.
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
-#: Where a client that trusts its first host keeps which one that was: redirects take it along.
+#: Where a request keeps which host was its first: redirects take it along.
 _FIRST: Final = "execsvc.first"
 #: Headers that say nothing of the server; all others stay here where a host is not trusted.
 _PLAIN_HEADERS: Final = frozenset(["connection", "host", "transfer-encoding", "user-agent"])
 _PLAIN_PREFIXES: Final = ("accept", "content-", "x-stainless-")
+#: Names, in lower case, of the headers whose values are the workflow's own and not the server's. They go to the host
+#: that the workflow names, and are left out where that one redirects to.
+own_headers: ContextVar[frozenset[str]] = ContextVar("execsvc_own_headers", default=frozenset())
 
 
 class EgressTransport(httpx2.AsyncBaseTransport):
@@ -33,8 +37,8 @@ class EgressTransport(httpx2.AsyncBaseTransport):
     Args:
         first: whether the host of a request is the operator's own choice, whatever the list says; where that one
             redirects to is checked all the same.
-        plain: whether hosts that are not trusted get no credentials: all headers but those of the content are
-            left out.
+        plain: whether hosts that are not trusted get no credentials: all headers but those of the content, and
+            ``own_headers``, are left out.
     """
 
     def __init__(self, egress: Egress, *, bounds: Bounds, first: bool = False, plain: bool = False) -> None:
@@ -58,8 +62,11 @@ class EgressTransport(httpx2.AsyncBaseTransport):
             raise AddressNotAllowed(self._egress.refusal_of(scheme, host, port))
         request.headers["accept-encoding"] = ACCEPTED
         if verdict is Verdict.BY_ADDRESS and self._plain:
+            kept = _PLAIN_HEADERS
+            if request.extensions.setdefault(_FIRST, where) == where:
+                kept |= own_headers.get()
             for name in {name.lower() for name in request.headers}:
-                if name not in _PLAIN_HEADERS and not name.startswith(_PLAIN_PREFIXES):
+                if name not in kept and not name.startswith(_PLAIN_PREFIXES):
                     del request.headers[name]
         until = asyncio.get_running_loop().time() + self._bounds.time
         try:

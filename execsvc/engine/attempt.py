@@ -14,8 +14,11 @@ from execsvc.egress import Refusal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
+from execsvc.engine.secrecy import OPEN, Reveal, secrecy_of
+from execsvc.log_fields import current_fields, fields
 from execsvc.model import ErrorInfo, TokenUsage
 from execsvc.record import record
+from execsvc.secrets import NOTHING, Scrubber
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +58,35 @@ def attempt_inline(executor: PureNode, node: PlanNode, context: NodeContext) -> 
 
 
 async def attempt_in_lane(
-    lanes: Lanes, executor: EffectNode, node: PlanNode, context: NodeContext
+    lanes: Lanes, executor: EffectNode, node: PlanNode, context: NodeContext, *, reveal: Reveal
 ) -> Success | Failure:
-    """Run an effect node as a LangGraph task, within the node's timeout."""
+    """Run an effect node as a LangGraph task, within the node's timeout.
+
+    Args:
+        reveal: gives the values of secrets; asked where the node names any.
+    """
     limit = asyncio.timeout(None if node.timeout is None else node.timeout / 1e6)
+    secrecy = OPEN
     try:
         async with limit:
-            result = await lanes.run(lambda: executor.run(node.config, context))
+            if node.secrets:
+                secrecy = await secrecy_of(node.secrets, context, reveal)
+                context = secrecy.context or context
+            said = {**current_fields(), "node_id": node.id, "attempt": str(context.attempt)}
+
+            async def work() -> NodeResult:
+                # A lane's task knows nothing of whoever waits for it.
+                with fields(said):
+                    return await secrecy.inside(executor.run(node.config, context))
+
+            result = await lanes.run(work)
+        if secrecy.scrubber:
+            # Beside the loop: a look through megabytes takes a while.
+            return await asyncio.to_thread(_success, result, secrecy.scrubber)
         return _success(result)
     except TimeoutError as error:
         if not limit.expired():
-            return _failure(error, context)
+            return _failure(error, context, secrecy.scrubber)
         seconds = (node.timeout or 0) / 1e6
         return _failure(
             NodeError("NODE_TIMEOUT", f"no result within the node's timeout of {seconds:g} s", retryable=True), context
@@ -74,10 +95,12 @@ async def attempt_in_lane(
         if (current := asyncio.current_task()) is not None and current.cancelling():
             raise
         # Nobody cancelled this: something the node awaited was, which is a failure like any other.
-        return _failure(error, context)
+        return _failure(error, context, secrecy.scrubber)
     except (Exception, SystemExit) as error:
         # Code of a node must not be able to end the server.
-        return _failure(error, context)
+        return _failure(error, context, secrecy.scrubber)
+    finally:
+        secrecy.end()
 
 
 def backoff(policy: RetryPolicy, failure: Failure, *, before: int = 0) -> float:
@@ -91,9 +114,12 @@ def backoff(policy: RetryPolicy, failure: Failure, *, before: int = 0) -> float:
     return max(min(wait, most), min(failure.retry_after or 0.0, MAX_RETRY_AFTER))
 
 
-def _success(result: NodeResult) -> Success:
-    output = encode(result.output)
-    return Success(value=result.output, output=output, branch=result.branch, usage=result.usage)
+def _success(result: NodeResult, scrubber: Scrubber = NOTHING) -> Success:
+    value, output = result.output, encode(result.output)
+    if scrubber and (hidden := scrubber.hide_in(value, output)) is not value:
+        value, output = hidden, encode(hidden)
+    branch = result.branch if result.branch is None else scrubber.hide(result.branch)
+    return Success(value=value, output=output, branch=branch, usage=result.usage)
 
 
 def encode(value: Any) -> bytes:
@@ -118,16 +144,19 @@ def encode(value: Any) -> bytes:
     return output
 
 
-def _failure(error: BaseException, context: NodeContext) -> Failure:
+def _failure(error: BaseException, context: NodeContext, scrubber: Scrubber = NOTHING) -> Failure:
     retry_after = usage = None
     if isinstance(error, Refusal):
         error = NodeError(error.type, error.message)
     if isinstance(error, NodeError):
-        kind, message = bounded(error.type), bounded(error.message)
+        kind, message = bounded(scrubber.hide(error.type)), bounded(scrubber.hide(error.message))
         retryable, retry_after, usage = error.retryable, error.retry_after, error.usage
     else:
         # Whatever the text of an unforeseen error holds belongs in the server's log, not in front of a client.
-        logger.error("node %s of execution %s raised", context.node_id, context.execution_id, exc_info=error)
+        about = {"node_id": context.node_id, "attempt": context.attempt}
+        logger.error(
+            "node %s of execution %s raised", context.node_id, context.execution_id, exc_info=error, extra=about
+        )
         kind, message, retryable = "NODE_CRASHED", f"the node raised {type(error).__name__}", False
     return Failure(
         error=ErrorInfo(

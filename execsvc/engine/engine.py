@@ -18,6 +18,8 @@ from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.redaction import OPEN, Redaction
+from execsvc.secrets import Secrets
 from execsvc.store import Claim, Store, UpdateExecution
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Engine:
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
+        secrets: what definitions may name by ``secret:NAME``.
+        redaction: what of nodes' log entries is not kept.
     """
 
     def __init__(
@@ -62,8 +66,12 @@ class Engine:
         observers: tuple[Observer, ...] = (),
         on_token: TokenListener | None = None,
         in_doubt: Callable[[], bool] = lambda: False,
+        secrets: Secrets | None = None,
+        redaction: Redaction = OPEN,
     ) -> None:
+        self._redaction = redaction
         self._in_doubt = in_doubt
+        self._secrets = secrets or Secrets()
         self._store = store
         self._clock = clock
         self._node_types = node_types
@@ -131,6 +139,8 @@ class Engine:
             observers=self._observers,
             on_token=self._on_token,
             in_doubt=self._in_doubt,
+            secrets=self._secrets,
+            redaction=self._redaction,
             namespace=namespace,
             claim=claim,
             plan=plan,
@@ -271,6 +281,7 @@ class Engine:
                 held.execution_id,
                 status.epoch,
                 held.epoch,
+                extra={"execution_id": held.execution_id},
             )
             self.stop(status.uid)
         elif status.state.terminal:

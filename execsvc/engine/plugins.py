@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Final
 
 from execsvc.definition import BUILTIN, NodeType, NodeTypes
 from execsvc.engine.nodes import builtin_executors
 from execsvc.engine.nodes.executor import EffectNode, Executors, PureNode
+from execsvc.entry_points import load_entry_point
 from execsvc.errors import PluginUnusable
 
 GROUP: Final = "execsvc.nodes"
@@ -34,17 +34,9 @@ def load_plugins(names: Iterable[str]) -> tuple[NodeTypes, Callable[[], Executor
     Raises:
         PluginUnusable: one is not installed, does not load, is no NodePlugin, or its type's name is taken.
     """
-    installed = {point.name: point for point in entry_points(group=GROUP)}
     plugins: list[NodePlugin] = []
     for name in dict.fromkeys(names):
-        if name not in installed:
-            known = ", ".join(sorted(installed)) or "none"
-            raise PluginUnusable(name, f"no installed package has it in the entry points {GROUP!r}; there are: {known}")
-        try:
-            found = installed[name].load()
-            plugin = found() if callable(found) else found
-        except Exception as error:
-            raise PluginUnusable(name, f"it does not load: {type(error).__name__}: {error}") from error
+        plugin = load_entry_point(GROUP, name, kind="node plug-in")
         if not isinstance(plugin, NodePlugin):
             raise PluginUnusable(name, f"it is no NodePlugin but a {type(plugin).__name__}")
         plugins.append(plugin)

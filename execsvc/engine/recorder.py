@@ -12,6 +12,7 @@ from execsvc.engine.events import NodeChanged, Observer, TokenListener
 from execsvc.engine.journal import Journal
 from execsvc.engine.messages import bounded, plain_facts
 from execsvc.model import ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState, TokenUsage
+from execsvc.redaction import Redaction
 
 
 def total(spent: TokenUsage | None, used: TokenUsage | None) -> TokenUsage | None:
@@ -34,7 +35,9 @@ class Recorder:
         on_token: TokenListener | None,
         namespace: str,
         held: ExecutionStatus,
+        redaction: Redaction,
     ) -> None:
+        self._redaction = redaction
         self._journal = journal
         self._clock = clock
         self._observers = observers
@@ -44,7 +47,7 @@ class Recorder:
 
     def log(self, node: PlanNode, attempt: int, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
         """Write what a node itself has to say."""
-        facts, size = plain_facts(metadata)
+        facts, size = plain_facts(self._redaction.shown(metadata))
         entry = self._entry(level, str(message), node=node, attempt=attempt, metadata=facts, metadata_size=size)
         self._journal.note(None, entry)
 

@@ -26,6 +26,8 @@ from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import IllegalTransition, LeaseLost
 from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState, TokenUsage
 from execsvc.record import record
+from execsvc.redaction import Redaction
+from execsvc.secrets import Revealed, Secrets
 from execsvc.store import Claim, Store
 
 logger = logging.getLogger(__name__)
@@ -69,11 +71,14 @@ class ExecutionRun:
         observers: tuple[Observer, ...],
         on_token: TokenListener | None,
         in_doubt: Callable[[], bool],
+        secrets: Secrets,
+        redaction: Redaction,
         namespace: str,
         claim: Claim,
         plan: Plan,
     ) -> None:
         self._in_doubt = in_doubt
+        self._secrets = secrets
         self.namespace = namespace
         #: The execution as of the claim.
         self.held = claim.status
@@ -92,6 +97,7 @@ class ExecutionRun:
             on_token=on_token,
             namespace=namespace,
             held=claim.status,
+            redaction=redaction,
         )
         self._flow = Flow(plan)
         self._outputs: dict[str, Any] = {}
@@ -311,7 +317,8 @@ class ExecutionRun:
             started = self._clock()
             self._recorder.started(node, number, started, before=before, again=attempt.again, spent=attempt.spent)
             outcome: Success | Failure | None
-            outcome = await attempt_in_lane(self._lanes, executor, node, self._context(node, number))
+            context = self._context(node, number)
+            outcome = await attempt_in_lane(self._lanes, executor, node, context, reveal=self._reveal)
             if isinstance(outcome, Success):
                 self._completed(node, outcome, attempt, started=started)
                 break
@@ -340,6 +347,9 @@ class ExecutionRun:
         # On disk before anything that depends on it starts.
         await self._journal.commit()
         self._settle(node, outcome)
+
+    async def _reveal(self, names: tuple[str, ...]) -> Revealed:
+        return await self._secrets.reveal(self.namespace, names)
 
     def _first_attempt(self, node: PlanNode) -> _Attempt:
         """The attempt to begin or go on with."""

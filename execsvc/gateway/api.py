@@ -19,6 +19,8 @@ from execsvc.gateway.context import Gateway
 from execsvc.gateway.openapi import describe
 from execsvc.gateway.origins import Origins
 from execsvc.gateway.problems import FieldError, Problem, Refused, invalid, of_error
+from execsvc.gateway.request_ids import RequestIds
+from execsvc.log_fields import REQUEST_ID_KEY
 from execsvc_client import ExecsvcError
 
 logger = logging.getLogger(__name__)
@@ -58,10 +60,12 @@ def make_app(gateway: Gateway, channel: grpc.aio.Channel) -> ASGIApp:
             CORSMiddleware,
             allow_origins=gateway.settings.cors,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-            expose_headers=["Location", "Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", REQUEST_ID_KEY],
+            expose_headers=["Location", "Retry-After", REQUEST_ID_KEY],
             max_age=3600,
         )
+    # Around all others, so that their answers have one as well.
+    app.add_middleware(RequestIds)
     return app
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.errors import QueueFull, StorageUnavailable
+from execsvc.log_fields import fields, set_fields
 from execsvc.model import UNLIMITED, ExecutionState, Namespaces
 from execsvc.queue.claims import Claims
 from execsvc.queue.port import Fresh, Run, Waited
@@ -352,6 +353,8 @@ class DistributedQueue:
     async def _hold(
         self, item: Unfinished, claim: asyncio.Future[Updated], since: int, fresh: Fresh | None, epoch: int | None
     ) -> ExecutionState:
+        # Not those of the call that happened to start it.
+        set_fields(namespace=item.namespace, execution_id=item.execution_id)
         held = await self._claims.settled(item, claim, epoch=epoch)
         if held is None:
             # Whether its job is still held here is for the database to say.
@@ -367,7 +370,8 @@ class DistributedQueue:
             del self._uids[item.uid]
         error = None if lease.cancelled() else lease.exception()
         if error is not None:
-            logger.error("%s ended with an error", lease.get_name(), exc_info=error)
+            with fields({"namespace": item.namespace, "execution_id": item.execution_id}):
+                logger.error("%s ended with an error", lease.get_name(), exc_info=error)
         if lease.cancelled() or error is not None or lease.result() in _HELD:
             self._ended.add(item.uid)
         if self._is_limited(item.namespace, item.concurrency_key):

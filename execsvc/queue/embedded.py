@@ -7,6 +7,7 @@ import logging
 
 from execsvc.clock import Clock
 from execsvc.errors import QueueFull
+from execsvc.log_fields import fields, set_fields
 from execsvc.model import UNLIMITED, Namespaces
 from execsvc.queue.claims import Claims
 from execsvc.queue.port import Fresh, Run, Waited
@@ -150,10 +151,13 @@ class EmbeddedQueue:
                 del self._by_lane[lane]
             self._line.refresh(lane)
         if not lease.cancelled() and (error := lease.exception()) is not None:
-            logger.error("%s ended with an error", lease.get_name(), exc_info=error)
+            with fields({"execution_id": lease.get_name().removeprefix("execution ")}):
+                logger.error("%s ended with an error", lease.get_name(), exc_info=error)
         self._fill()
 
     async def _hold(self, item: Unfinished, offer: _Offer, claim: asyncio.Future[Updated]) -> None:
+        # Not those of the call that happened to start it.
+        set_fields(namespace=item.namespace, execution_id=item.execution_id)
         held = await self._claims.settled(item, claim)
         if held is None:
             return

@@ -1,13 +1,16 @@
-"""Counts calls of the API and times them, for whoever wants to know."""
+"""Counts calls of the API and times them, for the log and whoever else wants to know."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from time import perf_counter
 from typing import Any, Final, Protocol
 
 import grpc
+
+logger = logging.getLogger(__name__)
 
 #: How a call ends that is given up by its client, or cut off when the server stops.
 _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
@@ -31,6 +34,31 @@ class CallObserver(Protocol):
     def method(self, service: str, method: str, *, streaming: bool) -> MethodObserver:
         """Answer the observer of a method; called once for each."""
         ...
+
+
+class CallLog:
+    """Logs each call of one method once it has ended, at level debug: what it was, and never what was in it.
+
+    Args:
+        path: of the method.
+        then: is told as well.
+    """
+
+    def __init__(self, path: str, then: MethodObserver | None) -> None:
+        self._method = path.rpartition("/")[2]
+        self._then = then
+
+    def began(self) -> None:
+        """See ``MethodObserver``."""
+        if self._then is not None:
+            self._then.began()
+
+    def ended(self, code: str, seconds: float) -> None:
+        """See ``MethodObserver``."""
+        if self._then is not None:
+            self._then.ended(code, seconds)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s %.1f ms", self._method, code, seconds * 1000)
 
 
 def observed_unary(

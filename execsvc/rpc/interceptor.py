@@ -12,7 +12,8 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
-from execsvc.rpc.calls import MethodObserver, observed_stream, observed_unary
+from execsvc.log_fields import REQUEST_ID_KEY, add_fields, begin_request, request_id
+from execsvc.rpc.calls import CallLog, MethodObserver, observed_stream, observed_unary
 from execsvc.rpc.gate import Gate, admitted
 from execsvc.wire.errors import internal_status, status_of
 
@@ -57,6 +58,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Answer the method's handler, wrapped once; or one that refuses the call without reading its request."""
         method = handler_call_details.method
+        sent = handler_call_details.invocation_metadata or ()
+        begin_request(next((value for key, value in sent if key == REQUEST_ID_KEY), ""))
         try:
             admitted_already = await self._gate.admit(method, handler_call_details.invocation_metadata)
         except Exception as error:
@@ -82,7 +85,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             # Standard services (health, reflection, channelz) have errors of their own.
             if handler is None or not method.startswith(_OURS):
                 return handler
-            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observers.get(method))
+            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observer(method))
         return wrapped
 
     def _by_certificate(self, handler: Any, method: str) -> Handler:
@@ -129,8 +132,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
             await _abort(context, told, method)
             yield
 
-        observer = self._observers.get(method)
-        return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, observer) if observer else refuse)
+        return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, self._observer(method)))
+
+    def _observer(self, method: str) -> MethodObserver:
+        return CallLog(method, self._observers.get(method))
 
 
 def _read(handler: Any, data: bytes) -> Any:
@@ -138,7 +143,7 @@ def _read(handler: Any, data: bytes) -> Any:
     return data if deserialize is None else deserialize(data)
 
 
-def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver | None) -> Handler:
+def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver) -> Handler:
     deserialize = handler.request_deserializer
 
     def read(data: bytes) -> Any:
@@ -153,16 +158,15 @@ def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserve
     if handler.response_streaming:
         stream = _stream(handler.unary_stream, method)
         return grpc.unary_stream_rpc_method_handler(
-            observed_stream(stream, observer) if observer else stream, read, handler.response_serializer
+            observed_stream(stream, observer), read, handler.response_serializer
         )
     unary = _unary(handler.unary_unary, method)
-    return grpc.unary_unary_rpc_method_handler(
-        observed_unary(unary, observer) if observer else unary, read, handler.response_serializer
-    )
+    return grpc.unary_unary_rpc_method_handler(observed_unary(unary, observer), read, handler.response_serializer)
 
 
 def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
     async def call(request: Any, context: Any) -> Any:
+        context.set_trailing_metadata(_trailer())
         try:
             _check(request)
             return await behavior(request, context)
@@ -176,6 +180,7 @@ def _stream(
     behavior: Callable[[Any, Any], AsyncGenerator[Any, None]], method: str
 ) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+        context.set_trailing_metadata(_trailer())
         try:
             _check(request)
             async for response in admitted(behavior(request, context)):
@@ -189,16 +194,21 @@ def _stream(
 def _check(request: Any) -> None:
     if isinstance(request, _Unreadable):
         raise request.error
+    add_fields(execution_id=getattr(request, "execution_id", ""))
+
+
+def _trailer() -> tuple[tuple[str, str], ...]:
+    return ((REQUEST_ID_KEY, request_id()),)
 
 
 async def _abort(context: Any, error: Exception, method: str) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, ExecsvcError):
-        code, message, status = status_of(error)
+        code, message, status = status_of(error, request_id())
     elif isinstance(error, asyncio.CancelledError):
         raise error
     else:
         logger.error("%s failed", method, exc_info=error)
-        code, message, status = internal_status()
-    await context.abort(code, message, (("grpc-status-details-bin", status),))
+        code, message, status = internal_status(request_id())
+    await context.abort(code, message, (("grpc-status-details-bin", status), *_trailer()))

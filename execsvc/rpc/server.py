@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from execsvc.model import UNLIMITED, Namespaces
+from execsvc.redaction import OPEN, Redaction
 from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.gate import Gate
 from execsvc.rpc.interceptor import Interceptor
@@ -35,6 +36,7 @@ class RpcServer:
         identities: who may call; None: anybody, for anything in the default namespace.
         namespaces: how many calls each may make.
         calls: told of each call of the API.
+        redaction: what is not shown to anybody.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class RpcServer:
         calls: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
+        redaction: Redaction = OPEN,
     ) -> None:
         self._server = grpc.aio.server(
             interceptors=[
@@ -74,7 +77,7 @@ class RpcServer:
                 ("grpc.http2.max_ping_strikes", 4),
             ],
         )
-        executions = ExecutionServicer(services)
+        executions = ExecutionServicer(services, redaction)
         v1.add_ExecutionServiceServicer_to_server(executions, self._server)
         self._server.add_registered_method_handlers(SERVICES[0], {"StreamLogs": _serialized(executions.StreamLogs)})
         v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)

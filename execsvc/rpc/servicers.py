@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from execsvc import __version__
+from execsvc.redaction import Redaction
 from execsvc.rpc.callers import actor
 from execsvc.rpc.gate import caller
 from execsvc.service import Executions, Limits, Services, Workflows
@@ -20,7 +21,8 @@ logger = logging.getLogger(__name__)
 class ExecutionServicer(v1.ExecutionServiceServicer):
     """Serves ``execsvc.v1.ExecutionService``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, redaction: Redaction) -> None:
+        self._redaction = redaction
         self._executions = services.executions
         self._control = services.control
         self._logs = services.logs
@@ -42,7 +44,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         """See the proto."""
         full = requests.wants_full(request)
         execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
-        return v1.GetExecutionResponse(execution=responses.execution_message(execution, full=full))
+        return v1.GetExecutionResponse(execution=responses.execution_message(execution, self._redaction, full=full))
 
     async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[Any]:
         """See the proto. Answers the bytes of responses: ``RpcServer`` sends them as they are."""
@@ -118,7 +120,8 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
 
     async def ValidateWorkflow(self, request: v1.ValidateWorkflowRequest, context: Any) -> v1.ValidateWorkflowResponse:
         """See the proto."""
-        return responses.validation_message(*await self._workflows.validate(requests.definition_of(request)))
+        found = await self._workflows.validate(caller().namespace, requests.definition_of(request))
+        return responses.validation_message(*found)
 
     async def ListNodeTypes(self, request: v1.ListNodeTypesRequest, context: Any) -> v1.ListNodeTypesResponse:
         """See the proto."""

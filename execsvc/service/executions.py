@@ -120,9 +120,12 @@ class Executions:
         if command.definition is None and (known := await self._known(namespace, command)):
             return known
         checked = await self._checked(namespace, command)
+        missing = await self._workflows.missing_secrets(namespace, checked.plan)
         if command.validate_only:
+            if missing:
+                raise InvalidRequest(missing)
             return None
-        full: ExecsvcError | None = await self._quotas.full(namespace)
+        full: ExecsvcError | None = InvalidRequest(missing) if missing else await self._quotas.full(namespace)
         if full is None:
             full = await self._queue.full_for(namespace, command.concurrency_key)
         if full is not None:

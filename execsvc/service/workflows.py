@@ -12,6 +12,7 @@ from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, pa
 from execsvc.egress import Egress
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import SOMEBODY, Actor, StoredWorkflow
+from execsvc.secrets import Secrets
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import Definition, ExecuteCommand
 from execsvc.service.paging import PageToken, page_size
@@ -29,6 +30,7 @@ class Workflows:
 
     Args:
         egress: holds definitions to the hosts that nodes may call; None: nothing does.
+        secrets: those that definitions may name.
         audited: whether the audit trail gains a record of each change.
     """
 
@@ -40,8 +42,10 @@ class Workflows:
         types: NodeTypes = BUILTIN,
         egress: Egress | None = None,
         audited: bool = False,
+        secrets: Secrets | None = None,
     ) -> None:
         self._egress = egress
+        self._secrets = secrets or Secrets()
         self._store = store
         self._audited = audited
         self._clock = clock
@@ -106,16 +110,25 @@ class Workflows:
         stored = await self._store.workflow(namespace, command.workflow_id, command.workflow_version)
         return await self.load(stored.version, stored.definition or b"")
 
-    async def validate(self, definition: Definition) -> tuple[str, Sequence[FieldProblem]]:
+    async def missing_secrets(self, namespace: str, plan: Plan) -> Sequence[FieldProblem]:
+        """Say which secrets that a plan names are sure not to be there now."""
+        return await self._secrets.problems(namespace, plan.secret_uses)
+
+    async def validate(self, namespace: str, definition: Definition) -> tuple[str, Sequence[FieldProblem]]:
         """Answer the digest of a definition, or its problems.
+
+        Args:
+            namespace: whose secrets it may name.
 
         Raises:
             TooLarge: it has too many bytes or nodes.
         """
         try:
-            return (await self.plan(definition)).digest, ()
+            plan = await self.plan(definition)
         except InvalidRequest as error:
             return "", error.problems
+        problems = await self.missing_secrets(namespace, plan)
+        return "" if problems else plan.digest, problems
 
     def node_types(self) -> Sequence[NodeType]:
         """Answer the node types, by name."""

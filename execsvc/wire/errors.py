@@ -164,17 +164,25 @@ TABLE: Final[dict[type[errors.ExecsvcError], Rule]] = {
 }
 
 
-def status_of(error: errors.ExecsvcError) -> tuple[grpc.StatusCode, str, bytes]:
+def status_of(error: errors.ExecsvcError, request_id: str = "") -> tuple[grpc.StatusCode, str, bytes]:
     """Answer code, message and the serialized ``google.rpc.Status`` for the ``grpc-status-details-bin`` trailer."""
     rule = TABLE[type(error)]
     info = details.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=rule.metadata(error))
-    return _packed(rule.code, _cut(error.message, 1_000), [info, *rule.details(error)])
+    return _packed(rule.code, _cut(error.message, 1_000), [info, *rule.details(error), *_request(request_id)])
 
 
-def internal_status() -> tuple[grpc.StatusCode, str, bytes]:
+def internal_status(request_id: str = "") -> tuple[grpc.StatusCode, str, bytes]:
     """Answer the status of a bug: it says that, and nothing of what went wrong inside."""
     info = details.ErrorInfo(reason="INTERNAL", domain=DOMAIN)
-    return _packed(_Code.INTERNAL, "internal error; the server's log has the details", [info])
+    where = f" under request id {request_id}" if request_id else ""
+    return _packed(
+        _Code.INTERNAL, f"internal error; the server's log has the details{where}", [info, *_request(request_id)]
+    )
+
+
+def _request(request_id: str) -> Iterator[Message]:
+    if request_id:
+        yield details.RequestInfo(request_id=request_id)
 
 
 def _packed(code: grpc.StatusCode, message: str, found: list[Message]) -> tuple[grpc.StatusCode, str, bytes]:

@@ -20,6 +20,7 @@ from execsvc.model import (
     StoredWorkflow,
     TokenUsage,
 )
+from execsvc.redaction import Redaction
 from execsvc.service import Limits, LogPart, Snapshot
 from execsvc.wire.definitions import definition_message, retry_message
 from execsvc.wire.log_entries import encoded_entries
@@ -65,19 +66,19 @@ def log_page(columns: LogColumns, next_page_token: str) -> v1.ListLogsResponse:
     return page
 
 
-def execution_message(execution: Execution, *, full: bool) -> v1.Execution:
-    """Make the message of a record."""
+def execution_message(execution: Execution, redaction: Redaction, *, full: bool) -> v1.Execution:
+    """Make the message of a record, without what is not shown to anybody."""
     definition = orjson.loads(execution.definition)
     usages = [run.usage for run in execution.nodes.values() if run.usage is not None]
     message = summary_message(execution)
     if full:
         message.definition.CopyFrom(definition_message(definition))
     if execution.input is not None:
-        message.input.CopyFrom(to_struct(orjson.loads(execution.input)))
+        message.input.CopyFrom(to_struct(redaction.shown(orjson.loads(execution.input))))
     if execution.output is not None:
-        message.output.CopyFrom(to_value(orjson.loads(execution.output)))
+        message.output.CopyFrom(to_value(redaction.shown(orjson.loads(execution.output))))
     message.nodes.extend(
-        _node(node["id"], node["type"], execution.nodes.get(node["id"])) for node in definition["nodes"]
+        _node(node["id"], node["type"], execution.nodes.get(node["id"]), redaction) for node in definition["nodes"]
     )
     if usages:
         message.usage.MergeFrom(_usage_message(sum(usages, TokenUsage())))
@@ -120,7 +121,7 @@ class WatchMessages:
             known = snapshot.execution.nodes
             nodes = [_node(node_id, kind, known.get(node_id)) for node_id, kind in self._types.items()]
         else:
-            nodes = [_node(run.node_id, self._types.get(run.node_id, ""), run, output=False) for run in snapshot.nodes]
+            nodes = [_node(run.node_id, self._types.get(run.node_id, ""), run) for run in snapshot.nodes]
         return v1.WatchExecutionResponse(
             status=status_message(snapshot.status),
             nodes=nodes,
@@ -143,7 +144,8 @@ def workflow_message(workflow: StoredWorkflow) -> v1.Workflow:
     )
 
 
-def _node(node_id: str, kind: str, run: NodeRun | None, *, output: bool = True) -> v1.NodeRun:
+def _node(node_id: str, kind: str, run: NodeRun | None, redaction: Redaction | None = None) -> v1.NodeRun:
+    """Make the message of a node's row; its output belongs to a record, and to nothing else."""
     if run is None:
         return v1.NodeRun(node_id=node_id, type=kind, state=v1.NODE_STATE_PENDING)
     return v1.NodeRun(
@@ -153,7 +155,7 @@ def _node(node_id: str, kind: str, run: NodeRun | None, *, output: bool = True) 
         attempt=run.attempt,
         start_time=to_timestamp(run.start_time),
         end_time=to_timestamp(run.end_time),
-        output=to_value(orjson.loads(run.output)) if output and run.output is not None else None,
+        output=None if redaction is None or run.output is None else to_value(redaction.shown(orjson.loads(run.output))),
         error=_error(run.error),
         usage=_usage(run.usage),
         branch=run.branch or "",

@@ -114,11 +114,12 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 class ServeProcess:
-    """A running ``execsvc serve`` on a free port."""
+    """A running ``execsvc serve`` on a free port; ``database`` is None where the arguments name another store."""
 
-    def __init__(self, database: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, database: Path | None, *arguments: str, env: dict[str, str] | None = None) -> None:
+        place = [] if database is None else ["--db", str(database)]
         # Of an option that stands twice the last counts, so --address may be among the arguments.
-        self.process = Cli().start("serve", "--address", "127.0.0.1:0", "--db", database, "--json", *arguments, env=env)
+        self.process = Cli().start("serve", "--address", "127.0.0.1:0", *place, "--json", *arguments, env=env)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.process.communicate()

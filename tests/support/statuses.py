@@ -62,6 +62,8 @@ def read(error: grpc.aio.AioRpcError) -> Refusal:
         message = getattr(details, name)()
         assert detail.Unpack(message)
         by_kind[name] = message
+    # The same for each of them, and in the trailing metadata as well.
+    assert by_kind.pop("RequestInfo").request_id == trailers["x-request-id"] != ""
     info = by_kind["ErrorInfo"]
     assert info.domain == "execsvc"
     violations = by_kind["BadRequest"].field_violations if "BadRequest" in by_kind else ()

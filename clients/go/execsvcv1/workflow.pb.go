@@ -600,13 +600,19 @@ type LlmNode struct {
 	Messages []*LlmMessage `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
 	// A mustache template for the system message.
 	System string `protobuf:"bytes,4,opt,name=system,proto3" json:"system,omitempty"`
-	// Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+	// Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+	// as secret:NAME.
 	Parameters *structpb.Struct `protobuf:"bytes,5,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	// JSON Schema of the answer. When set the node's result is the parsed object instead of text.
 	ResponseSchema *structpb.Struct `protobuf:"bytes,6,opt,name=response_schema,json=responseSchema,proto3" json:"response_schema,omitempty"`
 	// Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
 	// one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
-	BaseUrl       string `protobuf:"bytes,7,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	BaseUrl string `protobuf:"bytes,7,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+	// server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+	ApiKey string `protobuf:"bytes,8,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	// Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+	Headers       map[string]string `protobuf:"bytes,9,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -688,6 +694,20 @@ func (x *LlmNode) GetBaseUrl() string {
 		return x.BaseUrl
 	}
 	return ""
+}
+
+func (x *LlmNode) GetApiKey() string {
+	if x != nil {
+		return x.ApiKey
+	}
+	return ""
+}
+
+func (x *LlmNode) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
 }
 
 // One message of a conversation with a model.
@@ -1065,7 +1085,7 @@ const file_execsvc_v1_workflow_proto_rawDesc = "" +
 	"\x0fACTION_CONTINUE\x10\x02\"q\n" +
 	"\tInputNode\x12/\n" +
 	"\x06schema\x18\x01 \x01(\v2\x17.google.protobuf.StructR\x06schema\x123\n" +
-	"\bdefaults\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bdefaults\"\x99\x02\n" +
+	"\bdefaults\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bdefaults\"\xaa\x03\n" +
 	"\aLlmNode\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
 	"\x06prompt\x18\x02 \x01(\tR\x06prompt\x122\n" +
@@ -1075,7 +1095,12 @@ const file_execsvc_v1_workflow_proto_rawDesc = "" +
 	"parameters\x18\x05 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"parameters\x12@\n" +
 	"\x0fresponse_schema\x18\x06 \x01(\v2\x17.google.protobuf.StructR\x0eresponseSchema\x12\x19\n" +
-	"\bbase_url\x18\a \x01(\tR\abaseUrl\":\n" +
+	"\bbase_url\x18\a \x01(\tR\abaseUrl\x12\x17\n" +
+	"\aapi_key\x18\b \x01(\tR\x06apiKey\x12:\n" +
+	"\aheaders\x18\t \x03(\v2 .execsvc.v1.LlmNode.HeadersEntryR\aheaders\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
 	"\n" +
 	"LlmMessage\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x18\n" +
@@ -1125,7 +1150,7 @@ func file_execsvc_v1_workflow_proto_rawDescGZIP() []byte {
 }
 
 var file_execsvc_v1_workflow_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_execsvc_v1_workflow_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_execsvc_v1_workflow_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_execsvc_v1_workflow_proto_goTypes = []any{
 	(OnError_Action)(0),         // 0: execsvc.v1.OnError.Action
 	(*WorkflowDefinition)(nil),  // 1: execsvc.v1.WorkflowDefinition
@@ -1141,10 +1166,11 @@ var file_execsvc_v1_workflow_proto_goTypes = []any{
 	(*TransformNode)(nil),       // 11: execsvc.v1.TransformNode
 	(*OutputNode)(nil),          // 12: execsvc.v1.OutputNode
 	(*CustomNode)(nil),          // 13: execsvc.v1.CustomNode
-	nil,                         // 14: execsvc.v1.TransformNode.FieldsEntry
-	(*durationpb.Duration)(nil), // 15: google.protobuf.Duration
-	(*structpb.Value)(nil),      // 16: google.protobuf.Value
-	(*structpb.Struct)(nil),     // 17: google.protobuf.Struct
+	nil,                         // 14: execsvc.v1.LlmNode.HeadersEntry
+	nil,                         // 15: execsvc.v1.TransformNode.FieldsEntry
+	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
+	(*structpb.Value)(nil),      // 17: google.protobuf.Value
+	(*structpb.Struct)(nil),     // 18: google.protobuf.Struct
 }
 var file_execsvc_v1_workflow_proto_depIdxs = []int32{
 	2,  // 0: execsvc.v1.WorkflowDefinition.nodes:type_name -> execsvc.v1.Node
@@ -1156,25 +1182,26 @@ var file_execsvc_v1_workflow_proto_depIdxs = []int32{
 	12, // 6: execsvc.v1.Node.output:type_name -> execsvc.v1.OutputNode
 	13, // 7: execsvc.v1.Node.custom:type_name -> execsvc.v1.CustomNode
 	4,  // 8: execsvc.v1.Node.retry:type_name -> execsvc.v1.RetryPolicy
-	15, // 9: execsvc.v1.Node.timeout:type_name -> google.protobuf.Duration
+	16, // 9: execsvc.v1.Node.timeout:type_name -> google.protobuf.Duration
 	5,  // 10: execsvc.v1.Node.on_error:type_name -> execsvc.v1.OnError
-	15, // 11: execsvc.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	15, // 12: execsvc.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	16, // 11: execsvc.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	16, // 12: execsvc.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
 	0,  // 13: execsvc.v1.OnError.action:type_name -> execsvc.v1.OnError.Action
-	16, // 14: execsvc.v1.OnError.fallback:type_name -> google.protobuf.Value
-	17, // 15: execsvc.v1.InputNode.schema:type_name -> google.protobuf.Struct
-	17, // 16: execsvc.v1.InputNode.defaults:type_name -> google.protobuf.Struct
+	17, // 14: execsvc.v1.OnError.fallback:type_name -> google.protobuf.Value
+	18, // 15: execsvc.v1.InputNode.schema:type_name -> google.protobuf.Struct
+	18, // 16: execsvc.v1.InputNode.defaults:type_name -> google.protobuf.Struct
 	8,  // 17: execsvc.v1.LlmNode.messages:type_name -> execsvc.v1.LlmMessage
-	17, // 18: execsvc.v1.LlmNode.parameters:type_name -> google.protobuf.Struct
-	17, // 19: execsvc.v1.LlmNode.response_schema:type_name -> google.protobuf.Struct
-	10, // 20: execsvc.v1.ConditionNode.cases:type_name -> execsvc.v1.ConditionCase
-	14, // 21: execsvc.v1.TransformNode.fields:type_name -> execsvc.v1.TransformNode.FieldsEntry
-	17, // 22: execsvc.v1.CustomNode.config:type_name -> google.protobuf.Struct
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	18, // 18: execsvc.v1.LlmNode.parameters:type_name -> google.protobuf.Struct
+	18, // 19: execsvc.v1.LlmNode.response_schema:type_name -> google.protobuf.Struct
+	14, // 20: execsvc.v1.LlmNode.headers:type_name -> execsvc.v1.LlmNode.HeadersEntry
+	10, // 21: execsvc.v1.ConditionNode.cases:type_name -> execsvc.v1.ConditionCase
+	15, // 22: execsvc.v1.TransformNode.fields:type_name -> execsvc.v1.TransformNode.FieldsEntry
+	18, // 23: execsvc.v1.CustomNode.config:type_name -> google.protobuf.Struct
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_execsvc_v1_workflow_proto_init() }
@@ -1196,7 +1223,7 @@ func file_execsvc_v1_workflow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_execsvc_v1_workflow_proto_rawDesc), len(file_execsvc_v1_workflow_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

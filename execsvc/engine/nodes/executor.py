@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
@@ -62,6 +63,9 @@ class NodeContext:
     network: Network
     #: Ids of the nodes whose edges lead here, in the order of the definition.
     predecessors: tuple[str, ...] = ()
+    #: Values of the secrets that the node's config names, by name. Whatever the attempt answers, logs or raises is
+    #: looked through for them.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def http(self) -> httpx2.AsyncClient:

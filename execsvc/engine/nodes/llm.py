@@ -14,7 +14,9 @@ from execsvc.definition.expressions import ExpressionError
 from execsvc.definition.plan import LlmConfig
 from execsvc.definition.problems import Problems
 from execsvc.definition.schemas import check
+from execsvc.egress.transport import own_headers
 from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
+from execsvc.engine.nodes.llm_credentials import own_headers_of
 from execsvc.engine.nodes.llm_errors import node_error, redact, scrub
 from execsvc.engine.nodes.llm_models import Answer, LlmModels, Prepared
 from execsvc.model import LogLevel, TokenUsage
@@ -62,7 +64,8 @@ class LlmNode:
                 retryable; LLM_AUTH, LLM_REJECTED, LLM_NO_API_KEY, LLM_PROVIDER_MISSING, LLM_UNKNOWN_PROVIDER,
                 LLM_BAD_PARAMETERS, OUTPUT_TOO_LARGE and LLM_FAILED are not; nor is a template that fails.
         """
-        prepared = await self._models.get(config, context.network)
+        own_headers.set(own_headers_of(config))
+        prepared = await self._models.get(config, context.network, context.secrets)
         scope = context.scope
         try:
             messages = [

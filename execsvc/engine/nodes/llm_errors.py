@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from execsvc.egress import Refusal
 from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.secrecy import hidden_here
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -68,7 +69,9 @@ def describe(model: str, base_url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Replace every secret of this process's environment, and whatever looks like an API key, by ``[redacted]``."""
+    """Replace every secret of this process's environment and of the attempt, and whatever looks like an API key."""
+    # Before anything is cut off: half a value would not be recognised.
+    text = hidden_here().hide(text)
     secrets = {
         value
         for name, value in os.environ.items()

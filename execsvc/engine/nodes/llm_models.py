@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
+import secrets as random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from execsvc.definition.schemas import compile_schema
 from execsvc.egress import AddressNotAllowed
 from execsvc.egress.network import Network
 from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.nodes.llm_credentials import has_key, options_of
 from execsvc.engine.nodes.llm_errors import describe, redact, scrub
-from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, check_parameters, find_provider
+from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, find_provider
 
 # LangChain and the providers' packages take seconds to import: each is loaded when a node first needs it.
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable
 
+_NO_SECRETS: Mapping[str, str] = {}
+#: Of this process alone, so that what is kept of secrets tells nobody which they are.
+_KEY = random.token_bytes(32)
 #: Sent to OpenAI-compatible servers where there is no key: many local ones need none, the SDK insists on one.
 _NO_KEY = "none"
 #: Name OpenAI gives a JSON Schema by; it allows no other characters.
@@ -69,9 +75,10 @@ class _Loop:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's.
-        self.prepared: OrderedDict[int, Prepared] = OrderedDict()
-        self.models: OrderedDict[tuple[str, str, str], BaseChatModel] = OrderedDict()
+        #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's, and by what
+        #: stands for the secrets.
+        self.prepared: OrderedDict[tuple[int, bytes], Prepared] = OrderedDict()
+        self.models: OrderedDict[tuple[str, str, bytes], BaseChatModel] = OrderedDict()
         #: Held while a model is built, so that a burst builds it once.
         self.building = asyncio.Lock()
 
@@ -91,41 +98,45 @@ class LlmModels:
         self._read_timeout = read_timeout
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
-    async def get(self, config: LlmConfig, network: Network) -> Prepared:
-        """Answer the config's model, built at most once. Raises NodeError where that is impossible."""
+    async def get(self, config: LlmConfig, network: Network, secrets: Mapping[str, str] = _NO_SECRETS) -> Prepared:
+        """Answer the config's model, built at most once. Raises NodeError where that is impossible.
+
+        Args:
+            secrets: values of those the config names; with others the model is another one.
+        """
         running = asyncio.get_running_loop()
         loop = self._loops.get(running)
         if loop is None or loop.network is not network:
             loop = self._loops[running] = _Loop(network)
-        prepared = loop.prepared.get(id(config))
+        key = (id(config), _stand_in(secrets))
+        prepared = loop.prepared.get(key)
         if prepared is None:
-            prepared = _prepare(config, await self._model(loop, config), network)
-            _keep(loop.prepared, id(config), prepared, self._size)
+            prepared = _prepare(config, await self._model(loop, config, secrets), network)
+            _keep(loop.prepared, key, prepared, self._size)
         else:
-            loop.prepared.move_to_end(id(config))
+            loop.prepared.move_to_end(key)
         return prepared
 
     def forget(self) -> None:
         """Forget the models of the running event loop. They may be asked for again."""
         self._loops.pop(asyncio.get_running_loop(), None)
 
-    async def _model(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
-        key = (config.model, config.base_url, json.dumps(dict(config.parameters), sort_keys=True))
+    async def _model(self, loop: _Loop, config: LlmConfig, secrets: Mapping[str, str]) -> BaseChatModel:
+        options = options_of(config, secrets)
+        key = (config.model, config.base_url, _stand_in(options))
         model = loop.models.get(key)
         if model is None:
             async with loop.building:
                 model = loop.models.get(key)
                 if model is None:
-                    model = await self._build(loop, config)
+                    model = await self._build(loop, config, options)
         _keep(loop.models, key, model, self._size)
         return model
 
-    async def _build(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
+    async def _build(self, loop: _Loop, config: LlmConfig, options: dict[str, Any]) -> BaseChatModel:
         provider, name = find_provider(config.model)
         if provider == OFFLINE:
             return _echo(config)
-        check_parameters(config.parameters)
-        options = dict(config.parameters)
         options.setdefault("max_retries", 0)
         if config.base_url:
             options["base_url"] = config.base_url
@@ -143,10 +154,12 @@ class LlmModels:
             from langchain.chat_models import init_chat_model
 
             if client is not None:
-                options.update(self._openai_options(client, config, provider))
+                # The config's own key counts.
+                options = self._openai_options(client, config, provider) | options
             else:
                 options["timeout"] = self._read_timeout
-            _require_key(config, provider)
+            if not has_key(config):
+                _require_key(config, provider)
             model: BaseChatModel = init_chat_model(name, model_provider=provider, **options)
         except NodeError:
             raise
@@ -172,6 +185,14 @@ class LlmModels:
             # Read at each request: the key is in no object that could be printed, and may change.
             options["api_key"] = _openai_key
         return options
+
+
+def _stand_in(values: Mapping[str, Any]) -> bytes:
+    """Stand for values in a key without being one of them."""
+    if not values:
+        return b""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), key=_KEY, digest_size=16).digest()
 
 
 def _client(network: Network, config: LlmConfig, provider: str) -> httpx2.AsyncClient | None:
@@ -217,6 +238,7 @@ def _echo(config: LlmConfig) -> BaseChatModel:
 def _prepare(config: LlmConfig, model: BaseChatModel, network: Network) -> Prepared:
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+    keyed = not config.base_url or has_key(config) or network.egress.trusts(config.base_url)
     kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
     return Prepared(
         config=config,
@@ -225,7 +247,7 @@ def _prepare(config: LlmConfig, model: BaseChatModel, network: Network) -> Prepa
         answer=None if config.response_schema is None else _answer(config, config.response_schema, model),
         offline=config.model.partition(":")[0] == OFFLINE,
         where=describe(config.model, config.base_url),
-        without_key="" if not config.base_url or network.egress.trusts(config.base_url) else _host(config.base_url),
+        without_key="" if keyed else _host(config.base_url),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,17 +27,21 @@ class Provider:
     keys: tuple[str, ...] = ()
     #: Whether its class builds on ChatOpenAI and so takes our HTTP client.
     openai_client: bool = False
+    #: What its class calls the key.
+    key_field: str = "api_key"
+    #: Whether its class takes further headers; what builds on ChatOpenAI does.
+    headers: bool = False
 
 
 #: Any other provider that LangChain's init_chat_model knows works as well, once its package is installed.
 PROVIDERS = {
-    "anthropic": Provider(package="langchain_anthropic", extra="anthropic", keys=("ANTHROPIC_API_KEY",)),
+    "anthropic": Provider(package="langchain_anthropic", extra="anthropic", keys=("ANTHROPIC_API_KEY",), headers=True),
     "azure_openai": Provider(
         package="langchain_openai", keys=("AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"), openai_client=True
     ),
     "bedrock": Provider(package="langchain_aws", extra="aws"),
     "bedrock_converse": Provider(package="langchain_aws", extra="aws"),
-    "cohere": Provider(package="langchain_cohere", keys=("COHERE_API_KEY",)),
+    "cohere": Provider(package="langchain_cohere", keys=("COHERE_API_KEY",), key_field="cohere_api_key"),
     "deepseek": Provider(
         package="langchain_deepseek", extra="deepseek", keys=("DEEPSEEK_API_KEY",), openai_client=True
     ),
@@ -45,7 +49,7 @@ PROVIDERS = {
     "google_genai": Provider(
         package="langchain_google_genai", extra="google-genai", keys=("GOOGLE_API_KEY", "GEMINI_API_KEY")
     ),
-    "groq": Provider(package="langchain_groq", extra="groq", keys=("GROQ_API_KEY",)),
+    "groq": Provider(package="langchain_groq", extra="groq", keys=("GROQ_API_KEY",), headers=True),
     "mistralai": Provider(package="langchain_mistralai", extra="mistralai", keys=("MISTRAL_API_KEY",)),
     "ollama": Provider(package="langchain_ollama", extra="ollama"),
     "openai": Provider(package="langchain_openai", keys=("OPENAI_API_KEY",), openai_client=True),
@@ -61,6 +65,8 @@ _RESERVED = re.compile(
     r"(?:^|_)(?:key|token|secret|password|credentials?|auth|url|uri|base|endpoint|host|proxy|headers?|client|"
     r"transport|socket|timeout|retries|callbacks?|cache|file|path|env)(?:$|_)"
 )
+#: Of those, what a workflow may name a secret for.
+_CREDENTIAL = re.compile(r"(?:^|_)(?:key|token|secret|password|credentials?)(?=$|_)")
 _RESERVED_NAMES = frozenset(
     {
         "config_prefix",
@@ -104,8 +110,11 @@ def find_provider(model: str) -> tuple[str, str]:
     return provider, name
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
+def check_parameters(parameters: Mapping[str, Any], references: Collection[str] = ()) -> None:
     """Refuse parameters that are no business of a workflow: connections, credentials, retries, hooks.
+
+    Args:
+        references: those of them whose value is a reference to a secret and nothing else; they may be credentials.
 
     Raises:
         NodeError: LLM_BAD_PARAMETERS.
@@ -114,9 +123,10 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     nested = parameters.get("model_kwargs")
     places = {f"model_kwargs.{name}": name for name in nested} if isinstance(nested, Mapping) else {}
     for place, name in ({name: name for name in parameters} | places).items():
-        if name in _RESERVED_NAMES or _RESERVED.search(name.lower()):
+        rest = _CREDENTIAL.sub("", name.lower()) if place in references else name.lower()
+        if name in _RESERVED_NAMES or _RESERVED.search(rest):
             raise NodeError(
                 "LLM_BAD_PARAMETERS",
-                f"parameters.{place} cannot be set by a workflow; keys come from the server's environment, retries and "
-                "timeouts from the node's own settings",
+                f"parameters.{place} cannot be set by a workflow; keys are named as secret:NAME or come from the "
+                "server's environment, retries and timeouts from the node's own settings",
             )

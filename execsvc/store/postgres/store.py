@@ -222,7 +222,9 @@ class PostgresStore:
                     listener(commit)
                 except Exception:
                     # What one listener cannot take must not be kept from the others.
-                    logger.exception("a listener failed at a change of execution %s", commit.status.execution_id)
+                    execution_id = commit.status.execution_id
+                    about = {"execution_id": execution_id}
+                    logger.exception("a listener failed at a change of execution %s", execution_id, extra=about)
 
 
 async def prepare(connections: Connections) -> Sequence[str]:

@@ -215,7 +215,9 @@ class SqliteStore:
                     listener(commit)
                 except Exception:
                     # What one listener cannot take must not be kept from the others.
-                    logger.exception("a listener failed at a change of execution %s", commit.status.execution_id)
+                    execution_id = commit.status.execution_id
+                    about = {"execution_id": execution_id}
+                    logger.exception("a listener failed at a change of execution %s", execution_id, extra=about)
 
 
 def bring_up_to_date(path: Path) -> Sequence[str]:

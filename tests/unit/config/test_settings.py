@@ -42,6 +42,8 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "audit": ("Off", "yes"),
     "audit_retention": ("52w", "-1"),
     "plugin": ("a b", ""),
+    "secrets": ("env:EXECSVC_SECRET_ dir:/run/secrets plugin:vault", "vault"),
+    "redact": ("pin *secret*", "***"),
     "egress": ("* localhost:1", "gpu:x"),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),

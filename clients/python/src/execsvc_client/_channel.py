@@ -22,6 +22,9 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 #: Empty: nothing is sent.
 Token: TypeAlias = str | Callable[[], str]
 
+#: Sent with every call, names in lower case; a function is asked anew for each call.
+Metadata: TypeAlias = Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]]
+
 #: Calls that change nothing. gRPC repeats them; Execute and Control are repeated by this client, which gives them ids;
 #: so is CreateWorkflow, which a repeat does not change. DeleteExecution is not: see ``_calls.delete``.
 SAFE_METHODS = (
@@ -80,6 +83,7 @@ class Settings:
     reconnect_timeout: float | None
     #: gRPC channel arguments on top of ``OPTIONS``.
     options: Sequence[tuple[str, Any]]
+    more_metadata: Metadata | None = None
     timing: Timing = field(default_factory=Timing)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
@@ -89,12 +93,9 @@ class Settings:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return what is sent with every call."""
-        if self.token is None:
-            return ()
-        token = self.token if isinstance(self.token, str) else self.token()
-        if not token:
-            return ()
-        return (("authorization", f"Bearer {token}"),)
+        more = self.more_metadata() if callable(self.more_metadata) else self.more_metadata or ()
+        token = self.token() if callable(self.token) else self.token
+        return (*((("authorization", f"Bearer {token}"),) if token else ()), *more)
 
     def deadline(self, timeout: float | None) -> float | None:
         """Return when so many seconds from now have passed, by the clock of ``timing``."""

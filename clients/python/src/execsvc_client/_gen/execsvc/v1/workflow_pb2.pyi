@@ -294,6 +294,26 @@ class LlmNode(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
@@ -301,6 +321,8 @@ class LlmNode(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     RESPONSE_SCHEMA_FIELD_NUMBER: _builtins.int
     BASE_URL_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"provider:model", for example "openai:gpt-4o-mini". "echo:" is the built-in offline model, which repeats its prompt."""
     prompt: _builtins.str
@@ -311,17 +333,27 @@ class LlmNode(_message.Message):
     """Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
     one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
     """
+    api_key: _builtins.str
+    """The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+    server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LlmMessage]:
         """The conversation, each content a mustache template."""
 
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
-        """Model parameters such as temperature, max_tokens or stop, passed on to the provider."""
+        """Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+        as secret:NAME.
+        """
 
     @_builtins.property
     def response_schema(self) -> _struct_pb2.Struct:
         """JSON Schema of the answer. When set the node's result is the parsed object instead of text."""
+
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME"."""
 
     def __init__(
         self,
@@ -333,10 +365,12 @@ class LlmNode(_message.Message):
         parameters: _struct_pb2.Struct | None = ...,
         response_schema: _struct_pb2.Struct | None = ...,
         base_url: _builtins.str = ...,
+        api_key: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "response_schema", b"response_schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "messages", b"messages", "model", b"model", "parameters", b"parameters", "prompt", b"prompt", "response_schema", b"response_schema", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "base_url", b"base_url", "headers", b"headers", "messages", b"messages", "model", b"model", "parameters", b"parameters", "prompt", b"prompt", "response_schema", b"response_schema", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,6 +37,7 @@ private static final long serialVersionUID = 0L;
     messages_ = java.util.Collections.emptyList();
     system_ = "";
     baseUrl_ = "";
+    apiKey_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -44,6 +45,18 @@ private static final long serialVersionUID = 0L;
     return io.execsvc.v1.WorkflowProto.internal_static_execsvc_v1_LlmNode_descriptor;
   }
 
+  @SuppressWarnings({"rawtypes"})
+  @java.lang.Override
+  protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+      int number) {
+    switch (number) {
+      case 9:
+        return internalGetHeaders();
+      default:
+        throw new RuntimeException(
+            "Invalid map field number: " + number);
+    }
+  }
   @java.lang.Override
   protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internalGetFieldAccessorTable() {
@@ -259,7 +272,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Struct parameters_;
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -271,7 +285,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -283,7 +298,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -380,6 +396,150 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int API_KEY_FIELD_NUMBER = 8;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object apiKey_ = "";
+  /**
+   * <pre>
+   * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+   * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+   * </pre>
+   *
+   * <code>string api_key = 8 [json_name = "apiKey"];</code>
+   * @return The apiKey.
+   */
+  @java.lang.Override
+  public java.lang.String getApiKey() {
+    java.lang.Object ref = apiKey_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      apiKey_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+   * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+   * </pre>
+   *
+   * <code>string api_key = 8 [json_name = "apiKey"];</code>
+   * @return The bytes for apiKey.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getApiKeyBytes() {
+    java.lang.Object ref = apiKey_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      apiKey_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int HEADERS_FIELD_NUMBER = 9;
+  private static final class HeadersDefaultEntryHolder {
+    static final com.google.protobuf.MapEntry<
+        java.lang.String, java.lang.String> defaultEntry =
+            com.google.protobuf.MapEntry
+            .<java.lang.String, java.lang.String>newDefaultInstance(
+                io.execsvc.v1.WorkflowProto.internal_static_execsvc_v1_LlmNode_HeadersEntry_descriptor, 
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "",
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "");
+  }
+  @SuppressWarnings("serial")
+  private com.google.protobuf.MapField<
+      java.lang.String, java.lang.String> headers_;
+  private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+  internalGetHeaders() {
+    if (headers_ == null) {
+      return com.google.protobuf.MapField.emptyMapField(
+          HeadersDefaultEntryHolder.defaultEntry);
+    }
+    return headers_;
+  }
+  public int getHeadersCount() {
+    return internalGetHeaders().getMap().size();
+  }
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  @java.lang.Override
+  public boolean containsHeaders(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    return internalGetHeaders().getMap().containsKey(key);
+  }
+  /**
+   * Use {@link #getHeadersMap()} instead.
+   */
+  @java.lang.Override
+  @java.lang.Deprecated
+  public java.util.Map<java.lang.String, java.lang.String> getHeaders() {
+    return getHeadersMap();
+  }
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  @java.lang.Override
+  public java.util.Map<java.lang.String, java.lang.String> getHeadersMap() {
+    return internalGetHeaders().getMap();
+  }
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  @java.lang.Override
+  public /* nullable */
+java.lang.String getHeadersOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetHeaders().getMap();
+    return map.containsKey(key) ? map.get(key) : defaultValue;
+  }
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  @java.lang.Override
+  public java.lang.String getHeadersOrThrow(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetHeaders().getMap();
+    if (!map.containsKey(key)) {
+      throw new java.lang.IllegalArgumentException();
+    }
+    return map.get(key);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -415,6 +575,15 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(baseUrl_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 7, baseUrl_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(apiKey_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 8, apiKey_);
+    }
+    com.google.protobuf.GeneratedMessage
+      .serializeStringMapTo(
+        output,
+        internalGetHeaders(),
+        HeadersDefaultEntryHolder.defaultEntry,
+        9);
     getUnknownFields().writeTo(output);
   }
 
@@ -447,6 +616,19 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(baseUrl_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(7, baseUrl_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(apiKey_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(8, apiKey_);
+    }
+    for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
+         : internalGetHeaders().getMap().entrySet()) {
+      com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+      headers__ = HeadersDefaultEntryHolder.defaultEntry.newBuilderForType()
+          .setKey(entry.getKey())
+          .setValue(entry.getValue())
+          .build();
+      size += com.google.protobuf.CodedOutputStream
+          .computeMessageSize(9, headers__);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -483,6 +665,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!getBaseUrl()
         .equals(other.getBaseUrl())) return false;
+    if (!getApiKey()
+        .equals(other.getApiKey())) return false;
+    if (!internalGetHeaders().equals(
+        other.internalGetHeaders())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -514,6 +700,12 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + BASE_URL_FIELD_NUMBER;
     hash = (53 * hash) + getBaseUrl().hashCode();
+    hash = (37 * hash) + API_KEY_FIELD_NUMBER;
+    hash = (53 * hash) + getApiKey().hashCode();
+    if (!internalGetHeaders().getMap().isEmpty()) {
+      hash = (37 * hash) + HEADERS_FIELD_NUMBER;
+      hash = (53 * hash) + internalGetHeaders().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -627,6 +819,28 @@ private static final long serialVersionUID = 0L;
       return io.execsvc.v1.WorkflowProto.internal_static_execsvc_v1_LlmNode_descriptor;
     }
 
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 9:
+          return internalGetHeaders();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
+    @SuppressWarnings({"rawtypes"})
+    protected com.google.protobuf.MapFieldReflectionAccessor internalGetMutableMapFieldReflection(
+        int number) {
+      switch (number) {
+        case 9:
+          return internalGetMutableHeaders();
+        default:
+          throw new RuntimeException(
+              "Invalid map field number: " + number);
+      }
+    }
     @java.lang.Override
     protected com.google.protobuf.GeneratedMessage.FieldAccessorTable
         internalGetFieldAccessorTable() {
@@ -678,6 +892,8 @@ private static final long serialVersionUID = 0L;
         responseSchemaBuilder_ = null;
       }
       baseUrl_ = "";
+      apiKey_ = "";
+      internalGetMutableHeaders().clear();
       return this;
     }
 
@@ -749,6 +965,13 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.baseUrl_ = baseUrl_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.apiKey_ = apiKey_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.headers_ = internalGetHeaders();
+        result.headers_.makeImmutable();
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -816,6 +1039,14 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000040;
         onChanged();
       }
+      if (!other.getApiKey().isEmpty()) {
+        apiKey_ = other.apiKey_;
+        bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      internalGetMutableHeaders().mergeFrom(
+          other.internalGetHeaders());
+      bitField0_ |= 0x00000100;
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -889,6 +1120,20 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 58
+            case 66: {
+              apiKey_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
+            case 74: {
+              com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+              headers__ = input.readMessage(
+                  HeadersDefaultEntryHolder.defaultEntry.getParserForType(), extensionRegistry);
+              internalGetMutableHeaders().getMutableMap().put(
+                  headers__.getKey(), headers__.getValue());
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1499,7 +1744,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Struct, com.google.protobuf.Struct.Builder, com.google.protobuf.StructOrBuilder> parametersBuilder_;
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1510,7 +1756,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1525,7 +1772,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1545,7 +1793,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1563,7 +1812,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1588,7 +1838,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1605,7 +1856,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1617,7 +1869,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1632,7 +1885,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+     * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+     * as secret:NAME.
      * </pre>
      *
      * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -1902,6 +2156,258 @@ private static final long serialVersionUID = 0L;
       baseUrl_ = value;
       bitField0_ |= 0x00000040;
       onChanged();
+      return this;
+    }
+
+    private java.lang.Object apiKey_ = "";
+    /**
+     * <pre>
+     * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+     * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+     * </pre>
+     *
+     * <code>string api_key = 8 [json_name = "apiKey"];</code>
+     * @return The apiKey.
+     */
+    public java.lang.String getApiKey() {
+      java.lang.Object ref = apiKey_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        apiKey_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+     * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+     * </pre>
+     *
+     * <code>string api_key = 8 [json_name = "apiKey"];</code>
+     * @return The bytes for apiKey.
+     */
+    public com.google.protobuf.ByteString
+        getApiKeyBytes() {
+      java.lang.Object ref = apiKey_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        apiKey_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+     * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+     * </pre>
+     *
+     * <code>string api_key = 8 [json_name = "apiKey"];</code>
+     * @param value The apiKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setApiKey(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      apiKey_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+     * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+     * </pre>
+     *
+     * <code>string api_key = 8 [json_name = "apiKey"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearApiKey() {
+      apiKey_ = getDefaultInstance().getApiKey();
+      bitField0_ = (bitField0_ & ~0x00000080);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+     * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+     * </pre>
+     *
+     * <code>string api_key = 8 [json_name = "apiKey"];</code>
+     * @param value The bytes for apiKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setApiKeyBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      apiKey_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.MapField<
+        java.lang.String, java.lang.String> headers_;
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetHeaders() {
+      if (headers_ == null) {
+        return com.google.protobuf.MapField.emptyMapField(
+            HeadersDefaultEntryHolder.defaultEntry);
+      }
+      return headers_;
+    }
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetMutableHeaders() {
+      if (headers_ == null) {
+        headers_ = com.google.protobuf.MapField.newMapField(
+            HeadersDefaultEntryHolder.defaultEntry);
+      }
+      if (!headers_.isMutable()) {
+        headers_ = headers_.copy();
+      }
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return headers_;
+    }
+    public int getHeadersCount() {
+      return internalGetHeaders().getMap().size();
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    @java.lang.Override
+    public boolean containsHeaders(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      return internalGetHeaders().getMap().containsKey(key);
+    }
+    /**
+     * Use {@link #getHeadersMap()} instead.
+     */
+    @java.lang.Override
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String> getHeaders() {
+      return getHeadersMap();
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    @java.lang.Override
+    public java.util.Map<java.lang.String, java.lang.String> getHeadersMap() {
+      return internalGetHeaders().getMap();
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    @java.lang.Override
+    public /* nullable */
+java.lang.String getHeadersOrDefault(
+        java.lang.String key,
+        /* nullable */
+java.lang.String defaultValue) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetHeaders().getMap();
+      return map.containsKey(key) ? map.get(key) : defaultValue;
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    @java.lang.Override
+    public java.lang.String getHeadersOrThrow(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetHeaders().getMap();
+      if (!map.containsKey(key)) {
+        throw new java.lang.IllegalArgumentException();
+      }
+      return map.get(key);
+    }
+    public Builder clearHeaders() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      internalGetMutableHeaders().getMutableMap()
+          .clear();
+      return this;
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    public Builder removeHeaders(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      internalGetMutableHeaders().getMutableMap()
+          .remove(key);
+      return this;
+    }
+    /**
+     * Use alternate mutation accessors instead.
+     */
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String>
+        getMutableHeaders() {
+      bitField0_ |= 0x00000100;
+      return internalGetMutableHeaders().getMutableMap();
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    public Builder putHeaders(
+        java.lang.String key,
+        java.lang.String value) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      if (value == null) { throw new NullPointerException("map value"); }
+      internalGetMutableHeaders().getMutableMap()
+          .put(key, value);
+      bitField0_ |= 0x00000100;
+      return this;
+    }
+    /**
+     * <pre>
+     * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+     */
+    public Builder putAllHeaders(
+        java.util.Map<java.lang.String, java.lang.String> values) {
+      internalGetMutableHeaders().getMutableMap()
+          .putAll(values);
+      bitField0_ |= 0x00000100;
       return this;
     }
 

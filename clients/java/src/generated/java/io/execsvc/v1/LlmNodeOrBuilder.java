@@ -116,7 +116,8 @@ public interface LlmNodeOrBuilder extends
 
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -125,7 +126,8 @@ public interface LlmNodeOrBuilder extends
   boolean hasParameters();
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -134,7 +136,8 @@ public interface LlmNodeOrBuilder extends
   com.google.protobuf.Struct getParameters();
   /**
    * <pre>
-   * Model parameters such as temperature, max_tokens or stop, passed on to the provider.
+   * Model parameters such as temperature, max_tokens or stop, passed on to the provider. Text in them may name secrets,
+   * as secret:NAME.
    * </pre>
    *
    * <code>.google.protobuf.Struct parameters = 5 [json_name = "parameters"];</code>
@@ -189,4 +192,80 @@ public interface LlmNodeOrBuilder extends
    */
   com.google.protobuf.ByteString
       getBaseUrlBytes();
+
+  /**
+   * <pre>
+   * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+   * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+   * </pre>
+   *
+   * <code>string api_key = 8 [json_name = "apiKey"];</code>
+   * @return The apiKey.
+   */
+  java.lang.String getApiKey();
+  /**
+   * <pre>
+   * The provider's key, as "secret:NAME" and nothing else; a key itself is refused with INVALID_VALUE. A secret that the
+   * server does not have is refused with SECRET_UNKNOWN. Empty: the key in the server's environment.
+   * </pre>
+   *
+   * <code>string api_key = 8 [json_name = "apiKey"];</code>
+   * @return The bytes for apiKey.
+   */
+  com.google.protobuf.ByteString
+      getApiKeyBytes();
+
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  int getHeadersCount();
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  boolean containsHeaders(
+      java.lang.String key);
+  /**
+   * Use {@link #getHeadersMap()} instead.
+   */
+  @java.lang.Deprecated
+  java.util.Map<java.lang.String, java.lang.String>
+  getHeaders();
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  java.util.Map<java.lang.String, java.lang.String>
+  getHeadersMap();
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  /* nullable */
+java.lang.String getHeadersOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue);
+  /**
+   * <pre>
+   * Further headers of each request to the provider, at most 32. Values may name secrets, as in "Bearer secret:NAME".
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; headers = 9 [json_name = "headers"];</code>
+   */
+  java.lang.String getHeadersOrThrow(
+      java.lang.String key);
 }

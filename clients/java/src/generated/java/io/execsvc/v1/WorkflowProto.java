@@ -62,6 +62,11 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_execsvc_v1_LlmNode_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_execsvc_v1_LlmNode_HeadersEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_execsvc_v1_LlmNode_HeadersEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_execsvc_v1_LlmMessage_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -138,31 +143,35 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
       "ACTION_FAIL\020\001\022\023\n\017ACTION_CONTINUE\020\002\"q\n\tIn" +
       "putNode\022/\n\006schema\030\001 \001(\0132\027.google.protobu" +
       "f.StructR\006schema\0223\n\010defaults\030\002 \001(\0132\027.goo" +
-      "gle.protobuf.StructR\010defaults\"\231\002\n\007LlmNod" +
+      "gle.protobuf.StructR\010defaults\"\252\003\n\007LlmNod" +
       "e\022\024\n\005model\030\001 \001(\tR\005model\022\026\n\006prompt\030\002 \001(\tR" +
       "\006prompt\0222\n\010messages\030\003 \003(\0132\026.execsvc.v1.L" +
       "lmMessageR\010messages\022\026\n\006system\030\004 \001(\tR\006sys" +
       "tem\0227\n\nparameters\030\005 \001(\0132\027.google.protobu" +
       "f.StructR\nparameters\022@\n\017response_schema\030" +
       "\006 \001(\0132\027.google.protobuf.StructR\016response" +
-      "Schema\022\031\n\010base_url\030\007 \001(\tR\007baseUrl\":\n\nLlm" +
-      "Message\022\022\n\004role\030\001 \001(\tR\004role\022\030\n\007content\030\002" +
-      " \001(\tR\007content\"\207\001\n\rConditionNode\022\036\n\nexpre" +
-      "ssion\030\001 \001(\tR\nexpression\022/\n\005cases\030\002 \003(\0132\031" +
-      ".execsvc.v1.ConditionCaseR\005cases\022%\n\016defa" +
-      "ult_branch\030\003 \001(\tR\rdefaultBranch\"G\n\rCondi" +
-      "tionCase\022\026\n\006branch\030\001 \001(\tR\006branch\022\036\n\nexpr" +
-      "ession\030\002 \001(\tR\nexpression\"\251\001\n\rTransformNo" +
-      "de\022\036\n\nexpression\030\001 \001(\tR\nexpression\022=\n\006fi" +
-      "elds\030\002 \003(\0132%.execsvc.v1.TransformNode.Fi" +
-      "eldsEntryR\006fields\0329\n\013FieldsEntry\022\020\n\003key\030" +
-      "\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\",\n\n" +
-      "OutputNode\022\036\n\nexpression\030\001 \001(\tR\nexpressi" +
-      "on\"Q\n\nCustomNode\022\022\n\004type\030\001 \001(\tR\004type\022/\n\006" +
-      "config\030\002 \001(\0132\027.google.protobuf.StructR\006c" +
-      "onfigBg\n\rio.execsvc.v1B\rWorkflowProtoP\001\242" +
-      "\002\003EXX\252\002\nExecsvc.V1\312\002\nExecsvc\\V1\342\002\026Execsv" +
-      "c\\V1\\GPBMetadata\352\002\013Execsvc::V1b\006proto3"
+      "Schema\022\031\n\010base_url\030\007 \001(\tR\007baseUrl\022\027\n\007api" +
+      "_key\030\010 \001(\tR\006apiKey\022:\n\007headers\030\t \003(\0132 .ex" +
+      "ecsvc.v1.LlmNode.HeadersEntryR\007headers\032:" +
+      "\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005valu" +
+      "e\030\002 \001(\tR\005value:\0028\001\":\n\nLlmMessage\022\022\n\004role" +
+      "\030\001 \001(\tR\004role\022\030\n\007content\030\002 \001(\tR\007content\"\207" +
+      "\001\n\rConditionNode\022\036\n\nexpression\030\001 \001(\tR\nex" +
+      "pression\022/\n\005cases\030\002 \003(\0132\031.execsvc.v1.Con" +
+      "ditionCaseR\005cases\022%\n\016default_branch\030\003 \001(" +
+      "\tR\rdefaultBranch\"G\n\rConditionCase\022\026\n\006bra" +
+      "nch\030\001 \001(\tR\006branch\022\036\n\nexpression\030\002 \001(\tR\ne" +
+      "xpression\"\251\001\n\rTransformNode\022\036\n\nexpressio" +
+      "n\030\001 \001(\tR\nexpression\022=\n\006fields\030\002 \003(\0132%.ex" +
+      "ecsvc.v1.TransformNode.FieldsEntryR\006fiel" +
+      "ds\0329\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
+      "alue\030\002 \001(\tR\005value:\0028\001\",\n\nOutputNode\022\036\n\ne" +
+      "xpression\030\001 \001(\tR\nexpression\"Q\n\nCustomNod" +
+      "e\022\022\n\004type\030\001 \001(\tR\004type\022/\n\006config\030\002 \001(\0132\027." +
+      "google.protobuf.StructR\006configBg\n\rio.exe" +
+      "csvc.v1B\rWorkflowProtoP\001\242\002\003EXX\252\002\nExecsvc" +
+      ".V1\312\002\nExecsvc\\V1\342\002\026Execsvc\\V1\\GPBMetadat" +
+      "a\352\002\013Execsvc::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -211,7 +220,13 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
     internal_static_execsvc_v1_LlmNode_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_execsvc_v1_LlmNode_descriptor,
-        new java.lang.String[] { "Model", "Prompt", "Messages", "System", "Parameters", "ResponseSchema", "BaseUrl", });
+        new java.lang.String[] { "Model", "Prompt", "Messages", "System", "Parameters", "ResponseSchema", "BaseUrl", "ApiKey", "Headers", });
+    internal_static_execsvc_v1_LlmNode_HeadersEntry_descriptor =
+      internal_static_execsvc_v1_LlmNode_descriptor.getNestedType(0);
+    internal_static_execsvc_v1_LlmNode_HeadersEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_execsvc_v1_LlmNode_HeadersEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
     internal_static_execsvc_v1_LlmMessage_descriptor =
       getDescriptor().getMessageType(7);
     internal_static_execsvc_v1_LlmMessage_fieldAccessorTable = new
