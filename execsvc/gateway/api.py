@@ -58,7 +58,14 @@ def make_app(gateway: Gateway, channel: grpc.aio.Channel) -> ASGIApp:
             CORSMiddleware,
             allow_origins=gateway.settings.cors,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "traceparent",
+                "tracestate",
+            ],
             expose_headers=["Location", "Retry-After"],
             max_age=3600,
         )

@@ -18,7 +18,7 @@ import uvicorn
 from execsvc.certificates import Renewing, server_context
 from execsvc.gateway.api import make_app
 from execsvc.gateway.context import Gateway
-from execsvc.gateway.origins import bearer
+from execsvc.gateway.origins import bearer, trace_context
 from execsvc.gateway.settings import Settings
 from execsvc_client import AsyncExecutionClient
 
@@ -83,12 +83,18 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     try:
         async with (
             AsyncExecutionClient(
-                target, tls=settings.tls, token=_shown, call_timeout=_CALL_TIMEOUT, reconnect_timeout=0
+                target,
+                tls=settings.tls,
+                token=_shown,
+                metadata=trace_context.get,
+                call_timeout=_CALL_TIMEOUT,
+                reconnect_timeout=0,
             ) as calls,
             AsyncExecutionClient(
                 target,
                 tls=settings.tls,
                 token=_shown,
+                metadata=trace_context.get,
                 reconnect_timeout=None,
                 # A pool of its own: gRPC would put both clients on one connection, where streams could hold up calls.
                 options=[("grpc.use_local_subchannel_pool", 1)],

@@ -22,6 +22,9 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 #: Empty: nothing is sent.
 Token: TypeAlias = str | Callable[[], str]
 
+#: Sent along with every call; a function is asked anew for each call.
+Metadata: TypeAlias = Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]]
+
 #: Calls that change nothing. gRPC repeats them; Execute and Control are repeated by this client, which gives them ids;
 #: so is CreateWorkflow, which a repeat does not change. DeleteExecution is not: see ``_calls.delete``.
 SAFE_METHODS = (
@@ -74,6 +77,7 @@ class Settings:
     #: None: no TLS.
     credentials: grpc.ChannelCredentials | None
     token: Token | None
+    more_metadata: Metadata | None
     #: Seconds a unary call may take, repeats included.
     call_timeout: float
     #: Seconds a stream may be broken before it gives up; None: for ever.
@@ -89,12 +93,14 @@ class Settings:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return what is sent with every call."""
+        given = self.more_metadata
+        more = () if given is None else tuple(given() if callable(given) else given)
         if self.token is None:
-            return ()
+            return more
         token = self.token if isinstance(self.token, str) else self.token()
         if not token:
-            return ()
-        return (("authorization", f"Bearer {token}"),)
+            return more
+        return (("authorization", f"Bearer {token}"), *more)
 
     def deadline(self, timeout: float | None) -> float | None:
         """Return when so many seconds from now have passed, by the clock of ``timing``."""

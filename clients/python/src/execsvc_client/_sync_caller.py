@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from execsvc_client._calls import Call, Page
-from execsvc_client._channel import DEFAULT_TARGET, Settings, Token, make_stubs
+from execsvc_client._channel import DEFAULT_TARGET, Metadata, Settings, Token, make_stubs
 from execsvc_client._errors import Cancelled, from_rpc_error
 from execsvc_client._retry import Reconnect, Retry
 from execsvc_client._tls import TLS
@@ -29,6 +29,7 @@ class Caller:
         tls: TLS | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         token: Token | None = None,
+        metadata: Metadata | None = None,
         call_timeout: float = 30.0,
         reconnect_timeout: float | None = 300.0,
         options: Sequence[tuple[str, Any]] = (),
@@ -40,6 +41,7 @@ class Caller:
             tls: connect over TLS: ``TLS()`` for a server with a certificate of a public authority. None: without.
             credentials: of gRPC, instead of ``tls``, where that does not say enough.
             token: sent as ``authorization: Bearer …``, or a function that returns it. Use it with TLS only.
+            metadata: sent along with every call, or a function that returns it: a ``traceparent``, for example.
             call_timeout: seconds that one call may take, repeats included. Streams and ``wait`` have none.
             reconnect_timeout: seconds that ``logs``, ``watch`` and ``wait`` go on trying to reach the server without
                 hearing from it; None: for ever.
@@ -57,6 +59,7 @@ class Caller:
             target=target,
             credentials=credentials,
             token=token,
+            more_metadata=metadata,
             call_timeout=call_timeout,
             reconnect_timeout=reconnect_timeout,
             options=options,
