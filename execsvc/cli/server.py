@@ -30,6 +30,7 @@ from execsvc.cli.serve_options import (
     AuditRetention,
     AuditSwitch,
     Auth,
+    Collector,
     Cors,
     Database,
     DefaultTimeout,
@@ -103,6 +104,7 @@ def serve(
     grace: Grace = None,
     heartbeat: Heartbeat = None,
     metrics: MetricsAddress = None,
+    tracing: Collector = None,
     http: Http = None,
     cors: Cors = None,
     max_body: MaxBody = None,
@@ -144,6 +146,7 @@ def serve(
         grace=grace,
         heartbeat=heartbeat,
         metrics=metrics,
+        tracing=tracing,
         http=http,
         cors=cors or None,
         max_body=max_body,
@@ -173,6 +176,7 @@ def serve(
     from execsvc.app import serve as serve_until_signal
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
+    from execsvc.tracing import tracing_settings
 
     log_to_stderr(Level(wanted.log_level), as_json=as_json or wanted.log_format == "json")
     warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
@@ -184,6 +188,7 @@ def serve(
         jwt=jwt,
         tls_clients=clients,
         metrics=wanted.metrics,
+        tracing=tracing_settings(wanted.tracing, os.environ),
         database=wanted.db,
         postgres=postgres,
         max_concurrent=wanted.max_concurrent,

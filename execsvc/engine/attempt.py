@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ from execsvc.egress import Refusal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
+from execsvc.engine.tracing import within
 from execsvc.model import ErrorInfo, TokenUsage
 from execsvc.record import record
 
@@ -59,9 +61,13 @@ async def attempt_in_lane(
 ) -> Success | Failure:
     """Run an effect node as a LangGraph task, within the node's timeout."""
     limit = asyncio.timeout(None if node.timeout is None else node.timeout / 1e6)
+
+    def work() -> Awaitable[NodeResult]:
+        return executor.run(node.config, context)
+
     try:
         async with limit:
-            result = await lanes.run(lambda: executor.run(node.config, context))
+            result = await lanes.run(work if context.trace is None else within(context.trace, work))
         return _success(result)
     except TimeoutError as error:
         if not limit.expired():

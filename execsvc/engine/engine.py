@@ -16,6 +16,7 @@ from execsvc.engine.events import Observer, RunEnded, TokenListener
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
+from execsvc.engine.tracing import Tracing
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.store import Claim, Store, UpdateExecution
@@ -48,6 +49,7 @@ class Engine:
         network: what nodes may call outside; any public host where none is given. Closed with the engine.
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
+        tracing: told of every run; None: nobody traces.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
     """
 
@@ -62,7 +64,9 @@ class Engine:
         observers: tuple[Observer, ...] = (),
         on_token: TokenListener | None = None,
         in_doubt: Callable[[], bool] = lambda: False,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._in_doubt = in_doubt
         self._store = store
         self._clock = clock
@@ -111,6 +115,9 @@ class Engine:
         start = self._starting[uid] = _Start(namespace, held)
         try:
             claim = fresh or await self._read(namespace, held)
+            begin = None
+            if self._tracing is not None and claim is not None:
+                begin = await self._tracing.prepare(namespace, claim, self._store)
             if claim is None or self._draining or not start.allowed:
                 return state
             plan = self._plan(claim)
@@ -122,6 +129,7 @@ class Engine:
             # After a stop and a retry another one may have begun.
             if self._starting.get(uid) is start:
                 del self._starting[uid]
+        trace = None if begin is None else begin()
         run = ExecutionRun(
             store=self._store,
             clock=self._clock,
@@ -134,6 +142,7 @@ class Engine:
             namespace=namespace,
             claim=claim,
             plan=plan,
+            trace=trace,
         )
         # A run that begins while a change of state is being written starts no node either.
         for _ in range(self._holds.get(uid, 0)):
@@ -155,6 +164,9 @@ class Engine:
             ended = RunEnded(namespace=namespace, execution_id=held.execution_id, uid=uid, state=state)
             for observer in self._observers:
                 observer(ended)
+            if trace is not None:
+                goes_on = state is ExecutionState.RUNNING or run.superseded
+                trace.ended(None if goes_on else state, run.failure if state is ExecutionState.FAILED else None)
         return state
 
     async def _read(self, namespace: str, held: ExecutionStatus) -> Claim | None:
@@ -272,6 +284,8 @@ class Engine:
                 status.epoch,
                 held.epoch,
             )
+            if run is not None:
+                run.supersede()
             self.stop(status.uid)
         elif status.state.terminal:
             self.stop(status.uid)

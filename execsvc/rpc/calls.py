@@ -1,4 +1,4 @@
-"""Counts calls of the API and times them, for whoever wants to know."""
+"""Tells whoever wants to know of calls of the API, how they ended, and how long they took."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 class MethodObserver(Protocol):
     """Told of the calls of one method. Called on the event loop; must neither block nor raise."""
 
-    def began(self) -> None:
-        """A call begins."""
+    def began(self, request: Any, context: Any) -> Any:
+        """A call begins, in the task that answers it; what is answered is handed to ``ended``.
+
+        Args:
+            request: the message, or what stands for one that cannot be read.
+            context: gRPC's, of this call.
+        """
         ...
 
-    def ended(self, code: str, seconds: float) -> None:
+    def ended(self, call: Any, code: str, seconds: float) -> None:
         """A call has ended, with the name of its status code."""
         ...
 
@@ -39,7 +44,7 @@ def observed_unary(
     """Have an observer told of each call."""
 
     async def call(request: Any, context: Any) -> Any:
-        observer.began()
+        begun = observer.began(request, context)
         started, code = perf_counter(), _CANCELLED
         try:
             response = await behavior(request, context)
@@ -49,7 +54,7 @@ def observed_unary(
             code = _code_of(context)
             raise
         finally:
-            observer.ended(code, perf_counter() - started)
+            observer.ended(begun, code, perf_counter() - started)
 
     return call
 
@@ -60,7 +65,7 @@ def observed_stream(
     """Have an observer told of each stream, once it ends."""
 
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        observer.began()
+        begun = observer.began(request, context)
         started, code = perf_counter(), _CANCELLED
         try:
             # A stream that is given up must let go at once, not when it is collected.
@@ -72,7 +77,7 @@ def observed_stream(
             code = _code_of(context)
             raise
         finally:
-            observer.ended(code, perf_counter() - started)
+            observer.ended(begun, code, perf_counter() - started)
 
     return call
 

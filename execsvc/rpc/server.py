@@ -35,6 +35,7 @@ class RpcServer:
         identities: who may call; None: anybody, for anything in the default namespace.
         namespaces: how many calls each may make.
         calls: told of each call of the API.
+        tracer: told of each that is let in.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RpcServer:
         identities: Identities | None = None,
         namespaces: Namespaces = UNLIMITED,
         calls: CallObserver | None = None,
+        tracer: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class RpcServer:
                     gate=Gate(identities, Rates(namespaces)),
                     request_bytes=limits.request_bytes,
                     observers=_observers(calls),
+                    tracers=_observers(tracer),
                 )
             ],
             options=[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
 from execsvc.egress.network import Network
+from execsvc.engine.tracing import AttemptTrace
 from execsvc.model import LogLevel, TokenUsage
 from execsvc.record import record
 
@@ -62,6 +63,8 @@ class NodeContext:
     network: Network
     #: Ids of the nodes whose edges lead here, in the order of the definition.
     predecessors: tuple[str, ...] = ()
+    #: Traces this attempt; None: nobody does.
+    trace: AttemptTrace | None = None
 
     @property
     def http(self) -> httpx2.AsyncClient:
