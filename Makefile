@@ -108,7 +108,7 @@ lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer ver
 	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --group build --group dev --group bench --output-file requirements/bench.lock pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/build.lock
-	$(COMPILE) --constraint requirements/dev.lock --extra postgres --output-file requirements/image.lock pyproject.toml
+	$(COMPILE) --constraint requirements/dev.lock --extra postgres --extra otel --output-file requirements/image.lock pyproject.toml
 
 clean:  ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist $(wildcard $(foreach made,build dist node_modules target,clients/*/$(made))) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

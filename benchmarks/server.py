@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,25 @@ def folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def server(*, max_concurrent: int, database: Path | None = None, max_queued: int = 100_000) -> Iterator[Server]:
-    """Run ``execsvc serve`` on a free port; on a new database unless one is given."""
+def server(
+    *,
+    max_concurrent: int,
+    database: Path | None = None,
+    max_queued: int = 100_000,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run ``execsvc serve`` on a free port; on a new database unless one is given.
+
+    Args:
+        environment: variables it is given beside those of this process.
+    """
     address = free_address()
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(folder()) / "bench.db" if database is None else database
         process = subprocess.Popen(
             serve_command(address, path, max_concurrent=max_concurrent, max_queued=max_queued),
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
         )
         try:
             with grpc.insecure_channel(address) as channel:

@@ -13,10 +13,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
@@ -24,8 +24,8 @@ from execsvc.config.secret_places import SecretPlace
 from execsvc.definition import BUILTIN, NodeTypes
 from execsvc.egress import Egress
 from execsvc.egress.network import Network
-from execsvc.engine import Engine, Executors, Observer, builtin_executors, operator_hosts
-from execsvc.errors import IdentityUnusable, StorageUnavailable
+from execsvc.engine import Engine, Executors, Observer, builtin_executors, operator_hosts, trace_headers
+from execsvc.errors import IdentityUnusable, StorageUnavailable, TracingUnusable
 from execsvc.metrics import Metrics, served
 from execsvc.model import DEFAULT_NAMESPACE, UNLIMITED, Namespaces
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
@@ -47,7 +47,11 @@ from execsvc.service import (
     Watcher,
     Workflows,
 )
-from execsvc.store import PostgresDatabase, SqliteStore, Store
+from execsvc.store import PostgresDatabase, SqliteStore, Store, StoreObserver, StoreObservers
+from execsvc.tracing import MISSING, TracingSettings
+
+if TYPE_CHECKING:
+    from execsvc.tracing.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,8 @@ class Settings:
     tls_clients: Path | None = None
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
+    #: How traces are sent; None: nobody traces.
+    tracing: TracingSettings | None = None
     #: The SQLite file; made if it is not there.
     database: Path = Path("execsvc.db")
     #: The database in place of that file.
@@ -148,20 +154,33 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         CertificateUnusable: the files cannot be used.
         IdentityUnusable: the keys of an identity provider cannot be.
         PluginUnusable: a plug-in that secrets come from cannot be.
+        TracingUnusable: traces cannot be sent as it was asked for.
         OSError: the address cannot be listened on; ``metrics.CannotListen`` if it is the one for metrics.
     """
-    if settings.metrics is None:
-        async with _running(settings, None) as server:
-            yield server
-        return
-    metrics = Metrics(node_types=settings.node_types)
-    # Around everything else, so that a drain can be watched.
-    async with served(metrics.registry, settings.metrics) as address, _running(settings, metrics) as server:
+    # Both around everything else, so that a drain can be watched, and what is traced of it is sent.
+    async with AsyncExitStack() as around:
+        metrics, address = None, None
+        if settings.metrics is not None:
+            metrics = Metrics(node_types=settings.node_types)
+            address = await around.enter_async_context(served(metrics.registry, settings.metrics))
+        tracing = None
+        if settings.tracing is not None:
+            tracing = await around.enter_async_context(_traced(settings.tracing))
+        server = await around.enter_async_context(_running(settings, metrics, tracing))
         yield replace(server, metrics=address)
 
 
+def _traced(settings: TracingSettings) -> AbstractAsyncContextManager[Tracing]:
+    try:
+        from execsvc.tracing.tracing import traced
+
+        return traced(settings)
+    except ModuleNotFoundError as error:
+        raise TracingUnusable(MISSING) from error
+
+
 @asynccontextmanager
-async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator[Running]:
+async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> AsyncIterator[Running]:
     limits = Limits(
         concurrent=settings.max_concurrent,
         queued=settings.max_queued,
@@ -174,7 +193,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         _leave_no_core()
     taken_over = asyncio.Event()
     egress = Egress(settings.egress, trusted=operator_hosts(os.environ))
-    store = await _open_store(settings, metrics, taken_over.set)
+    store = await _open_store(settings, _store_observer(metrics, tracing), taken_over.set)
     changes = Changes()
     stack = contextlib.ExitStack()
     try:
@@ -183,12 +202,13 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             clock=clock,
             node_types=settings.node_types,
             executors=settings.executors(),
-            network=Network(egress),
+            network=Network(egress, headers=None if tracing is None else trace_headers),
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
             in_doubt=_in_doubt(store),
             secrets=secrets,
             redaction=redaction,
+            tracing=tracing,
         )
         queue = _queue(settings, store, engine, metrics)
         if metrics is not None:
@@ -202,7 +222,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         elsewhere = _elsewhere(store, changes, engine)
         certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress, secrets)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress, secrets, tracing)
         server = RpcServer(
             address=settings.address,
             services=services,
@@ -217,6 +237,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             namespaces=settings.namespaces,
             calls=metrics,
             redaction=redaction,
+            tracer=None if tracing is None else tracing.calls,
             credentials=None if certificates is None else server_credentials(certificates),
             beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
         )
@@ -259,15 +280,21 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         await store.close()
 
 
-async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: Callable[[], None]) -> Store:
+def _store_observer(metrics: Metrics | None, tracing: Tracing | None) -> StoreObserver | None:
+    if metrics is None or tracing is None:
+        return metrics or tracing
+    return StoreObservers(metrics, tracing)
+
+
+async def _open_store(settings: Settings, observer: StoreObserver | None, taken_over: Callable[[], None]) -> Store:
     if settings.postgres is None:
-        return await SqliteStore.open(settings.database, metrics)
+        return await SqliteStore.open(settings.database, observer)
     try:
         from execsvc.store.postgres import PostgresStore
     except ModuleNotFoundError as error:
         why = "Postgres needs packages that are not installed: pip install 'execsvc[postgres]'"
         raise StorageUnavailable(why) from error
-    return await PostgresStore.open(settings.postgres, metrics, taken_over=taken_over)
+    return await PostgresStore.open(settings.postgres, observer, taken_over=taken_over)
 
 
 def _leave_no_core() -> None:
@@ -361,6 +388,7 @@ def _services(
     limits: Limits,
     egress: Egress,
     secrets: Secrets,
+    tracing: Tracing | None,
 ) -> Services:
     clock = settings.clock
     audited = settings.auth == "token" if settings.audit is None else settings.audit == "on"
@@ -378,6 +406,7 @@ def _services(
             new_uid=settings.new_uid,
             quotas=Quotas(store=store, namespaces=settings.namespaces),
             audited=audited,
+            origin=None if tracing is None else tracing.origin,
         ),
         control=Control(
             store=store,

@@ -286,6 +286,12 @@ class IdentityUnusable(ExecsvcError):
     reason = "IDENTITY_UNUSABLE"
 
 
+class TracingUnusable(ExecsvcError):
+    """Traces cannot be sent as it was asked for."""
+
+    reason = "TRACING_UNUSABLE"
+
+
 class PluginUnusable(ExecsvcError):
     """A plug-in cannot be used."""
 

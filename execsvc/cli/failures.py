@@ -104,7 +104,8 @@ def as_cli_error(error: Exception) -> CliError | None:
         | errors.StorageUnavailable
         | errors.PluginUnusable
         | errors.CertificateUnusable
-        | errors.IdentityUnusable,
+        | errors.IdentityUnusable
+        | errors.TracingUnusable,
     ):
         return CliError(error.message, exit_code=ExitCode.UNAVAILABLE, reason=error.reason)
     if isinstance(error, errors.ExecsvcError):

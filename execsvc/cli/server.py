@@ -31,6 +31,7 @@ from execsvc.cli.serve_options import (
     AuditRetention,
     AuditSwitch,
     Auth,
+    Collector,
     Cors,
     Database,
     DefaultTimeout,
@@ -107,6 +108,7 @@ def serve(
     grace: Grace = None,
     heartbeat: Heartbeat = None,
     metrics: MetricsAddress = None,
+    tracing: Collector = None,
     http: Http = None,
     cors: Cors = None,
     max_body: MaxBody = None,
@@ -151,6 +153,7 @@ def serve(
         grace=grace,
         heartbeat=heartbeat,
         metrics=metrics,
+        tracing=tracing,
         http=http,
         cors=cors or None,
         max_body=max_body,
@@ -182,6 +185,7 @@ def serve(
     from execsvc.cli.server_log import ServerLog
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
+    from execsvc.tracing import tracing_settings
 
     log = ServerLog(wanted.log_level, as_json=as_json or wanted.log_format == "json")
     warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
@@ -193,6 +197,7 @@ def serve(
         jwt=jwt,
         tls_clients=clients,
         metrics=wanted.metrics,
+        tracing=tracing_settings(wanted.tracing, os.environ),
         database=wanted.db,
         postgres=postgres,
         max_concurrent=wanted.max_concurrent,

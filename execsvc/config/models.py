@@ -63,6 +63,16 @@ def _listens(value: Any) -> str | None:
     return _address(f"127.0.0.1:{text}" if ":" not in text else text)
 
 
+def _collector(value: Any) -> str | None:
+    if value is None or _text(value).lower() == "off":
+        return None if value is None else "off"
+    url = urlsplit(str(value))
+    # A port that is none raises.
+    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.port == 0:
+        raise ValueError
+    return str(value)
+
+
 def _path(value: Any) -> Path:
     return value if isinstance(value, Path) and value.name else Path(_text(value))
 
@@ -253,6 +263,7 @@ class ServerSettings(_Settings):
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
     metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")
+    tracing: Annotated[str | None, BeforeValidator(_collector)] = _default("tracing")
     http: Annotated[str | None, BeforeValidator(_listens)] = _default("http")
     cors: Annotated[tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(_names)] = ()
     max_body: Annotated[int, BeforeValidator(_number), Field(ge=1024)] = _default("max_body")

@@ -255,6 +255,15 @@ _ALL: Final = (
         otherwise="none",
     ),
     Setting(
+        name="tracing",
+        default=None,
+        metavar="URL",
+        description="Send traces to this OpenTelemetry collector; off: to none, whatever OTEL_ variables say.",
+        expects="the http:// or https:// URL of a collector, without a password, as in http://localhost:4317, or off",
+        example='"http://localhost:4317"',
+        otherwise="as the OTEL_ variables say",
+    ),
+    Setting(
         name="http",
         default=None,
         metavar="[HOST:]PORT",

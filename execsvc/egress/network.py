@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from weakref import WeakKeyDictionary
 
@@ -22,12 +23,20 @@ class Network:
     Args:
         egress: the operator's list.
         bounds: how much is read of one answer.
+        headers: gives what each request carries besides its own headers, asked where it is made; None: nothing.
     """
 
-    def __init__(self, egress: Egress | None = None, *, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        egress: Egress | None = None,
+        *,
+        bounds: Bounds | None = None,
+        headers: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
         #: The operator's list.
         self.egress = egress or Egress()
         self._bounds = bounds or Bounds()
+        self._headers = headers
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpx2.AsyncClient]] = WeakKeyDictionary()
 
     @property
@@ -54,8 +63,15 @@ class Network:
                 follow_redirects=plain,
                 # Executions share the client, and what a server remembers of one is no business of another's.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                event_hooks={} if self._headers is None else {"request": [self._accompany]},
             )
         return clients[name]
+
+    async def _accompany(self, request: httpx2.Request) -> None:
+        assert self._headers is not None
+        for name, value in self._headers().items():
+            # Who makes the request may have said it more closely.
+            request.headers.setdefault(name, value)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened anew where they are asked for again."""

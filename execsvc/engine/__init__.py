@@ -6,12 +6,16 @@ from execsvc.engine.nodes import builtin_executors
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.nodes.llm_providers import operator_hosts
 from execsvc.engine.plugins import NodePlugin, load_plugins
+from execsvc.engine.tracing import AttemptTrace, ModelCall, ModelRequest, RunTrace, Tracing, trace_headers
 
 __all__ = [
+    "AttemptTrace",
     "EffectNode",
     "Engine",
     "Event",
     "Executors",
+    "ModelCall",
+    "ModelRequest",
     "NodeChanged",
     "NodeContext",
     "NodeError",
@@ -20,8 +24,11 @@ __all__ = [
     "Observer",
     "PureNode",
     "RunEnded",
+    "RunTrace",
     "TokenListener",
+    "Tracing",
     "builtin_executors",
     "load_plugins",
     "operator_hosts",
+    "trace_headers",
 ]

@@ -15,6 +15,7 @@ from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.secrecy import OPEN, Reveal, secrecy_of
+from execsvc.engine.tracing import within
 from execsvc.log_fields import current_fields, fields
 from execsvc.model import ErrorInfo, TokenUsage
 from execsvc.record import record
@@ -79,7 +80,7 @@ async def attempt_in_lane(
                 with fields(said):
                     return await secrecy.inside(executor.run(node.config, context))
 
-            result = await lanes.run(work)
+            result = await lanes.run(work if context.trace is None else within(context.trace, work))
         if secrecy.scrubber:
             # Beside the loop: a look through megabytes takes a while.
             return await asyncio.to_thread(_success, result, secrecy.scrubber)

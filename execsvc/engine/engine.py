@@ -16,6 +16,7 @@ from execsvc.engine.events import Observer, RunEnded, TokenListener
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.nodes.executor import Executors
 from execsvc.engine.run import ExecutionRun
+from execsvc.engine.tracing import Tracing
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
 from execsvc.redaction import OPEN, Redaction
@@ -50,6 +51,7 @@ class Engine:
         network: what nodes may call outside; any public host where none is given. Closed with the engine.
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
+        tracing: told of every run; None: nobody traces.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
         secrets: what definitions may name by ``secret:NAME``.
         redaction: what of nodes' log entries is not kept.
@@ -68,8 +70,10 @@ class Engine:
         in_doubt: Callable[[], bool] = lambda: False,
         secrets: Secrets | None = None,
         redaction: Redaction = OPEN,
+        tracing: Tracing | None = None,
     ) -> None:
         self._redaction = redaction
+        self._tracing = tracing
         self._in_doubt = in_doubt
         self._secrets = secrets or Secrets()
         self._store = store
@@ -119,6 +123,9 @@ class Engine:
         start = self._starting[uid] = _Start(namespace, held)
         try:
             claim = fresh or await self._read(namespace, held)
+            begin = None
+            if self._tracing is not None and claim is not None:
+                begin = await self._tracing.prepare(namespace, claim, self._store)
             if claim is None or self._draining or not start.allowed:
                 return state
             plan = self._plan(claim)
@@ -130,6 +137,7 @@ class Engine:
             # After a stop and a retry another one may have begun.
             if self._starting.get(uid) is start:
                 del self._starting[uid]
+        trace = None if begin is None else begin()
         run = ExecutionRun(
             store=self._store,
             clock=self._clock,
@@ -144,6 +152,7 @@ class Engine:
             namespace=namespace,
             claim=claim,
             plan=plan,
+            trace=trace,
         )
         # A run that begins while a change of state is being written starts no node either.
         for _ in range(self._holds.get(uid, 0)):
@@ -165,6 +174,9 @@ class Engine:
             ended = RunEnded(namespace=namespace, execution_id=held.execution_id, uid=uid, state=state)
             for observer in self._observers:
                 observer(ended)
+            if trace is not None:
+                goes_on = state is ExecutionState.RUNNING or run.superseded
+                trace.ended(None if goes_on else state, run.failure if state is ExecutionState.FAILED else None)
         return state
 
     async def _read(self, namespace: str, held: ExecutionStatus) -> Claim | None:
@@ -283,6 +295,8 @@ class Engine:
                 held.epoch,
                 extra={"execution_id": held.execution_id},
             )
+            if run is not None:
+                run.supersede()
             self.stop(status.uid)
         elif status.state.terminal:
             self.stop(status.uid)

@@ -68,6 +68,8 @@ class Journal:
         self._stopwatch = stopwatch
         self._lost = lost
         self._is_lost = False
+        #: Whether a write was refused because another run has the execution.
+        self.fenced = False
         self.progress = Progress()
         self._nodes: list[NodeRun] = []
         self._entries: list[NewLogEntry] = []
@@ -260,6 +262,7 @@ class Journal:
 
     def _fenced(self, refused: ExecsvcError) -> None:
         if isinstance(refused, LeaseLost) and not self._is_lost:
+            self.fenced = True
             logger.warning(
                 "another server has the lease of execution %s: a write under epoch %d was refused, and its run here is "
                 "stopped",

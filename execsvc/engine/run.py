@@ -23,6 +23,7 @@ from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, PureNode
 from execsvc.engine.recorder import Recorder, total
 from execsvc.engine.stopwatch import Stopwatch
+from execsvc.engine.tracing import RunTrace
 from execsvc.errors import IllegalTransition, LeaseLost
 from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeState, TokenUsage
 from execsvc.record import record
@@ -76,7 +77,9 @@ class ExecutionRun:
         namespace: str,
         claim: Claim,
         plan: Plan,
+        trace: RunTrace | None = None,
     ) -> None:
+        self._trace = trace
         self._in_doubt = in_doubt
         self._secrets = secrets
         self.namespace = namespace
@@ -93,7 +96,7 @@ class ExecutionRun:
         self._recorder = Recorder(
             journal=self._journal,
             clock=clock,
-            observers=observers,
+            observers=observers if trace is None or trace.observer is None else (*observers, trace.observer),
             on_token=on_token,
             namespace=namespace,
             held=claim.status,
@@ -113,11 +116,26 @@ class ExecutionRun:
         self._next_attempt: dict[str, _Attempt] = {}
         self._default_retry = None if claim.retry is None else load_retry(claim.retry)
         self._draining = False
-        self._cut = False
+        self._cut = self._superseded = False
         self._deadline: asyncio.TimerHandle | None = None
         self._checkpoint: asyncio.TimerHandle | None = None
         #: Whether ``run`` may still start or record anything.
         self.live = True
+
+    @property
+    def failure(self) -> ErrorInfo | None:
+        """Why the execution fails, if it does."""
+        return self._failure
+
+    @property
+    def superseded(self) -> bool:
+        """Whether another run has the execution by now."""
+        return self._superseded or self._journal.fenced
+
+    def supersede(self) -> None:
+        """End at once: another run has the execution."""
+        self._superseded = True
+        self.cut()
 
     @property
     def paused(self) -> bool:
@@ -282,6 +300,7 @@ class ExecutionRun:
             emit_token=emit_token,
             network=self._network,
             predecessors=node.predecessors,
+            trace=None if self._trace is None else self._trace.attempt(node.id),
         )
 
     def _run_pure(self, node: PlanNode) -> None:

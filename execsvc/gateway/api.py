@@ -60,7 +60,15 @@ def make_app(gateway: Gateway, channel: grpc.aio.Channel) -> ASGIApp:
             CORSMiddleware,
             allow_origins=gateway.settings.cors,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", REQUEST_ID_KEY],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "traceparent",
+                "tracestate",
+                REQUEST_ID_KEY,
+            ],
             expose_headers=["Location", "Retry-After", REQUEST_ID_KEY],
             max_age=3600,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from typing import Final
 
@@ -15,14 +16,19 @@ from execsvc.gateway.problems import Problem
 
 logger = logging.getLogger(__name__)
 
+#: W3C's headers. What does not look like them is not sent on: gRPC would refuse the whole call.
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,128})?")
+_TRACESTATE: Final = re.compile(r"[ -~]{1,1024}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: The bearer token of the request that is being answered; sent on to the server.
 bearer: ContextVar[str] = ContextVar("bearer", default="")
+#: Headers of that request that say which trace it belongs to; sent on to the server.
+trace_context: ContextVar[Sequence[tuple[str, str]]] = ContextVar("trace_context", default=())
 
 
 class Origins:
-    """Refuses what a page of another origin asks for, unless it is allowed to; notes whose token a request carries.
+    """Refuses what a page of another origin asks for, unless it may; notes a request's token, and its place in a trace.
 
     What changes nothing needs no guard: browsers keep the answer from the page (CORS). WebSockets and plain POSTs they
     send all the same.
@@ -54,13 +60,23 @@ class Origins:
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
         held = bearer.set(token.strip() if scheme.lower() == "bearer" else "")
+        traced = trace_context.set(_trace_context(headers))
         try:
             await self._app(scope, receive, send)
         finally:
             bearer.reset(held)
+            trace_context.reset(traced)
 
     def _may(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None or origin in self._allowed or "*" in self._allowed:
             return True
         return origin.partition("://")[2] == headers.get("host")
+
+
+def _trace_context(headers: Headers) -> Sequence[tuple[str, str]]:
+    parent, state = headers.get("traceparent", ""), ",".join(headers.getlist("tracestate"))
+    if not _TRACEPARENT.fullmatch(parent):
+        return ()
+    named = ("traceparent", parent)
+    return (named, ("tracestate", state)) if _TRACESTATE.fullmatch(state) else (named,)

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +18,7 @@ import uvicorn
 from execsvc.certificates import Renewing, server_context
 from execsvc.gateway.api import make_app
 from execsvc.gateway.context import Gateway
-from execsvc.gateway.origins import bearer
+from execsvc.gateway.origins import bearer, trace_context
 from execsvc.gateway.request_ids import sent_on
 from execsvc.gateway.settings import Settings
 from execsvc_client import AsyncExecutionClient
@@ -87,7 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 target,
                 tls=settings.tls,
                 token=_shown,
-                metadata=sent_on,
+                metadata=_metadata,
                 call_timeout=_CALL_TIMEOUT,
                 reconnect_timeout=0,
             ) as calls,
@@ -95,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 target,
                 tls=settings.tls,
                 token=_shown,
-                metadata=sent_on,
+                metadata=_metadata,
                 reconnect_timeout=None,
                 # A pool of its own: gRPC would put both clients on one connection, where streams could hold up calls.
                 options=[("grpc.use_local_subchannel_pool", 1)],
@@ -129,6 +129,11 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                     gateway.closing.set()
     finally:
         listener.close()
+
+
+def _metadata() -> Sequence[tuple[str, str]]:
+    """Give what of a request goes to the server with its calls: its id, and its place in a trace."""
+    return (*sent_on(), *trace_context.get())
 
 
 def _shown() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -56,12 +56,12 @@ class MethodMetrics:
         self._observe = observe
         self._streams = streams
 
-    def began(self) -> None:
+    def began(self, request: Any, context: Any) -> None:
         """See ``rpc.MethodObserver``."""
         if self._streams is not None:
             self._streams.inc()
 
-    def ended(self, code: str, seconds: float) -> None:
+    def ended(self, call: Any, code: str, seconds: float) -> None:
         """See ``rpc.MethodObserver``."""
         counter = self._by_code.get(code)
         if counter is None:

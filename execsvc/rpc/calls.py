@@ -1,4 +1,4 @@
-"""Counts calls of the API and times them, for the log and whoever else wants to know."""
+"""Tells the log, and whoever else wants to know, of calls of the API, how they ended, and how long they took."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 class MethodObserver(Protocol):
     """Told of the calls of one method. Called on the event loop; must neither block nor raise."""
 
-    def began(self) -> None:
-        """A call begins."""
+    def began(self, request: Any, context: Any) -> Any:
+        """A call begins, in the task that answers it; what is answered is handed to ``ended``.
+
+        Args:
+            request: the message, or what stands for one that cannot be read.
+            context: gRPC's, of this call.
+        """
         ...
 
-    def ended(self, code: str, seconds: float) -> None:
+    def ended(self, call: Any, code: str, seconds: float) -> None:
         """A call has ended, with the name of its status code."""
         ...
 
@@ -48,15 +53,14 @@ class CallLog:
         self._method = path.rpartition("/")[2]
         self._then = then
 
-    def began(self) -> None:
+    def began(self, request: Any, context: Any) -> Any:
         """See ``MethodObserver``."""
-        if self._then is not None:
-            self._then.began()
+        return None if self._then is None else self._then.began(request, context)
 
-    def ended(self, code: str, seconds: float) -> None:
+    def ended(self, call: Any, code: str, seconds: float) -> None:
         """See ``MethodObserver``."""
         if self._then is not None:
-            self._then.ended(code, seconds)
+            self._then.ended(call, code, seconds)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s %s %.1f ms", self._method, code, seconds * 1000)
 
@@ -67,7 +71,7 @@ def observed_unary(
     """Have an observer told of each call."""
 
     async def call(request: Any, context: Any) -> Any:
-        observer.began()
+        begun = observer.began(request, context)
         started, code = perf_counter(), _CANCELLED
         try:
             response = await behavior(request, context)
@@ -77,7 +81,7 @@ def observed_unary(
             code = _code_of(context)
             raise
         finally:
-            observer.ended(code, perf_counter() - started)
+            observer.ended(begun, code, perf_counter() - started)
 
     return call
 
@@ -88,7 +92,7 @@ def observed_stream(
     """Have an observer told of each stream, once it ends."""
 
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        observer.began()
+        begun = observer.began(request, context)
         started, code = perf_counter(), _CANCELLED
         try:
             # A stream that is given up must let go at once, not when it is collected.
@@ -100,7 +104,7 @@ def observed_stream(
             code = _code_of(context)
             raise
         finally:
-            observer.ended(code, perf_counter() - started)
+            observer.ended(begun, code, perf_counter() - started)
 
     return call
 

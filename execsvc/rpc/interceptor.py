@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,14 +40,21 @@ class Interceptor(grpc.aio.ServerInterceptor):
         gate: lets calls in.
         request_bytes: size of a request at most.
         observers: told of calls, by method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
+        tracers: the same, but not of calls that the gate refuses: who may not call could flood them.
     """
 
     def __init__(
-        self, *, gate: Gate, request_bytes: int, observers: Mapping[str, MethodObserver] | None = None
+        self,
+        *,
+        gate: Gate,
+        request_bytes: int,
+        observers: Mapping[str, MethodObserver] | None = None,
+        tracers: Mapping[str, MethodObserver] | None = None,
     ) -> None:
         self._gate = gate
         self._request_bytes = request_bytes
         self._observers = observers or {}
+        self._tracers = tracers or {}
         self._wrapped: dict[str, Handler] = {}
         self._certified: dict[str, Handler] = {}
 
@@ -85,7 +92,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
             # Standard services (health, reflection, channelz) have errors of their own.
             if handler is None or not method.startswith(_OURS):
                 return handler
-            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observer(method))
+            tracer = self._tracers.get(method)
+            told = (self._observer(method), *(() if tracer is None else (tracer,)))
+            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, told)
         return wrapped
 
     def _by_certificate(self, handler: Any, method: str) -> Handler:
@@ -143,7 +152,7 @@ def _read(handler: Any, data: bytes) -> Any:
     return data if deserialize is None else deserialize(data)
 
 
-def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver) -> Handler:
+def _wrap(handler: Any, method: str, request_bytes: int, observers: Iterable[MethodObserver]) -> Handler:
     deserialize = handler.request_deserializer
 
     def read(data: bytes) -> Any:
@@ -157,11 +166,13 @@ def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserve
 
     if handler.response_streaming:
         stream = _stream(handler.unary_stream, method)
-        return grpc.unary_stream_rpc_method_handler(
-            observed_stream(stream, observer), read, handler.response_serializer
-        )
+        for observer in observers:
+            stream = observed_stream(stream, observer)
+        return grpc.unary_stream_rpc_method_handler(stream, read, handler.response_serializer)
     unary = _unary(handler.unary_unary, method)
-    return grpc.unary_unary_rpc_method_handler(observed_unary(unary, observer), read, handler.response_serializer)
+    for observer in observers:
+        unary = observed_unary(unary, observer)
+    return grpc.unary_unary_rpc_method_handler(unary, read, handler.response_serializer)
 
 
 def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:

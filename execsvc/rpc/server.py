@@ -37,6 +37,7 @@ class RpcServer:
         namespaces: how many calls each may make.
         calls: told of each call of the API.
         redaction: what is not shown to anybody.
+        tracer: told of each that is let in.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RpcServer:
         identities: Identities | None = None,
         namespaces: Namespaces = UNLIMITED,
         calls: CallObserver | None = None,
+        tracer: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
         redaction: Redaction = OPEN,
@@ -60,6 +62,7 @@ class RpcServer:
                     gate=Gate(identities, Rates(namespaces)),
                     request_bytes=limits.request_bytes,
                     observers=_observers(calls),
+                    tracers=_observers(tracer),
                 )
             ],
             options=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -63,6 +63,8 @@ class Executions:
     Args:
         new_uid: makes an id that is unique for ever.
         audited: whether the audit trail gains a record of each change.
+        origin: says where in a trace the call stands by which the execution with a uid is stored, for its log; None:
+            nobody traces.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Executions:
         new_uid: Callable[[], str],
         quotas: Quotas,
         audited: bool = False,
+        origin: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -87,6 +90,7 @@ class Executions:
         self._new_uid = new_uid
         self._quotas = quotas
         self._audited = audited
+        self._origin = origin
         self._draining = False
 
     @property
@@ -152,6 +156,7 @@ class Executions:
                             "event": "execution_queued",
                             "definition_digest": checked.plan.digest,
                             **said_by(by.shown),
+                            **({} if self._origin is None else self._origin(uid)),
                         },
                     ),
                 ),

@@ -2,7 +2,7 @@
 
 from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
-from execsvc.store.observer import BatchDone, StoreObserver
+from execsvc.store.observer import BatchDone, StoreObserver, StoreObservers
 from execsvc.store.protocol import (
     AuditTrail,
     Claim,
@@ -60,6 +60,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "StoreObserver",
+    "StoreObservers",
     "Tokens",
     "Unfinished",
     "UpdateExecution",

@@ -30,6 +30,8 @@ class BatchDone:
     ended: Sequence[ExecutionState]
     #: Log entries written.
     entries: int
+    #: Executions that the changes are of, each change's; what clients ask for may name none.
+    uids: Sequence[str]
     #: Why changes could not be carried out, though nothing was wrong with asking for them; one for each.
     failures: Sequence[str]
 
@@ -46,13 +48,33 @@ class StoreObserver(Protocol):
         ...
 
 
+class StoreObservers:
+    """Tells several what it is told."""
+
+    def __init__(self, *observers: StoreObserver) -> None:
+        self._observers = observers
+
+    def batch_done(self, batch: BatchDone) -> None:
+        """See ``StoreObserver``."""
+        for observer in self._observers:
+            observer.batch_done(batch)
+
+    def read_failed(self, error: StorageUnavailable) -> None:
+        """See ``StoreObserver``."""
+        for observer in self._observers:
+            observer.read_failed(error)
+
+
 def batch_done(outcomes: Iterable[tuple[object, object]], *, duration: float, wait: float) -> BatchDone:
     """Sum up what came of each change of a batch."""
     changes = created = entries = 0
     ended: list[ExecutionState] = []
     failures: list[str] = []
+    uids: list[str] = []
     for change, outcome in outcomes:
         changes += 1
+        if isinstance(change, CreateExecution | UpdateExecution) and change.uid is not None:
+            uids.append(change.uid)
         if isinstance(outcome, Updated):
             if isinstance(change, UpdateExecution) and not outcome.repeated:
                 entries += len(change.entries)
@@ -74,5 +96,6 @@ def batch_done(outcomes: Iterable[tuple[object, object]], *, duration: float, wa
         created=created,
         ended=ended,
         entries=entries,
+        uids=uids,
         failures=failures,
     )

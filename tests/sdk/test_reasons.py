@@ -22,7 +22,8 @@ OTHERS: Final = {
         ("ORIGIN_NOT_ALLOWED", "UNSUPPORTED_MEDIA_TYPE", "NO_SUCH_PATH", "METHOD_NOT_ALLOWED", "HTTP_ERROR"), "of HTTP"
     ),
     **dict.fromkeys(
-        ("DATABASE_LOCKED", "CERTIFICATE_UNUSABLE", "IDENTITY_UNUSABLE", "PLUGIN_UNUSABLE"), "of a server's start"
+        ("DATABASE_LOCKED", "CERTIFICATE_UNUSABLE", "IDENTITY_UNUSABLE", "PLUGIN_UNUSABLE", "TRACING_UNUSABLE"),
+        "of a server's start",
     ),
     **dict.fromkeys(("UNKNOWN_VALUE", "NO_VALUE", "UNREADABLE"), "of messages that no client makes"),
     **dict.fromkeys(

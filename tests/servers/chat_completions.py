@@ -124,6 +124,7 @@ class _Exchange:
             prompt=self._prompt,
             stream=bool(self._body.get("stream")),
             authorization=self._authorization,
+            traceparent=headers.get("traceparent", ""),
             body=self._body,
         )
         try:

@@ -44,9 +44,10 @@ def used() -> Metrics:
     metrics = Metrics(node_types=BUILTIN)
     for streaming in (False, True):
         observer = metrics.method("execsvc.v1.Service", f"Method{streaming}", streaming=streaming)
-        observer.began()
-        observer.ended("OK", 0.1)
+        observer.began(None, None)
+        observer.ended(None, "OK", 0.1)
     batch = BatchDone(
+        uids=(),
         changes=3,
         duration=0.1,
         wait=0.1,
@@ -150,7 +151,14 @@ def node_changed(execution_id: str, state: NodeState, error: ErrorInfo | None) -
 def test_a_batch_that_failed_is_no_commit() -> None:
     metrics = Metrics(node_types=BUILTIN)
     failed = BatchDone(
-        changes=2, duration=5.0, wait=5.0, created=0, ended=(), entries=0, failures=("STORAGE_FULL", "INTERNAL")
+        uids=(),
+        changes=2,
+        duration=5.0,
+        wait=5.0,
+        created=0,
+        ended=(),
+        entries=0,
+        failures=("STORAGE_FULL", "INTERNAL"),
     )
     metrics.batch_done(failed)
 

@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { CancelledError } from "./errors.js";
-import { addressOf, type CallOptions, type ClientOptions, secondsOf, type Token } from "./options.js";
+import { addressOf, type CallOptions, type ClientOptions, type Metadata, secondsOf, type Token } from "./options.js";
 import { CallRetry, Reconnect, type RetryPolicy, systemTiming, type Timing } from "./retry.js";
 import { Scope } from "./scope.js";
 import { Sessions } from "./session.js";
@@ -54,7 +54,10 @@ export class Connection {
       baseUrl: this.#sessions.authority,
       sessionManager: this.#sessions,
       writeMaxBytes: MAX_REQUEST_BYTES,
-      interceptors: options.token === undefined ? [] : [authorize(options.token)],
+      interceptors: [
+        ...(options.metadata === undefined ? [] : [accompany(options.metadata)]),
+        ...(options.token === undefined ? [] : [authorize(options.token)]),
+      ],
     });
     this.services = {
       executions: createClient(v1.ExecutionService, transport),
@@ -171,6 +174,15 @@ function openSessions({ target = DEFAULT_TARGET, tls = false }: ClientOptions): 
     url,
     socketPath ? { createConnection: () => connectTls({ ...socket, path: socketPath }) } : secure,
   );
+}
+
+function accompany(metadata: Metadata): Interceptor {
+  return (next) => (request) => {
+    for (const [name, value] of Object.entries(typeof metadata === "function" ? metadata() : metadata)) {
+      request.header.set(name, value);
+    }
+    return next(request);
+  };
 }
 
 function authorize(token: Token): Interceptor {

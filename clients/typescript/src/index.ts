@@ -20,7 +20,7 @@ export {
 } from "./executions.js";
 export type { LogEntry, LogLevel } from "./log-entries.js";
 export type { LogStream } from "./logs.js";
-export type { CallOptions, ClientOptions, TlsOptions, Token } from "./options.js";
+export type { CallOptions, ClientOptions, Metadata, TlsOptions, Token } from "./options.js";
 export type { Page, PageOptions } from "./pages.js";
 export type { Problem } from "./problems.js";
 export type { WithRaw } from "./raw.js";

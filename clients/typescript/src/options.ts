@@ -20,6 +20,9 @@ export interface TlsOptions {
 /** Sent as `authorization: Bearer …` with every call; a function is asked anew for each. Empty: nothing is sent. */
 export type Token = string | (() => string | Promise<string>);
 
+/** Sent along with every call, such as a `traceparent`; a function is asked anew for each. */
+export type Metadata = Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
+
 /** How a client connects. */
 export interface ClientOptions {
   /** Host and port such as `"127.0.0.1:50051"` (the default) or `"[::1]:50051"`, or `"unix:/run/execsvc.sock"`. */
@@ -28,6 +31,8 @@ export interface ClientOptions {
   readonly tls?: boolean | TlsOptions;
   /** Use it with TLS only. */
   readonly token?: Token;
+  /** Names are lower-case. */
+  readonly metadata?: Metadata;
   /** Time that one call may take, repeats included; the default is 30 s. Streams and `wait` have none. */
   readonly callTimeout?: DurationLike;
   /**

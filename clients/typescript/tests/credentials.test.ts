@@ -30,6 +30,31 @@ describe("who calls", { timeout: 60_000 }, () => {
     assert.deepEqual(seen, ["Bearer t1", "Bearer t1", "Bearer n1", "Bearer n2", null, null]);
   });
 
+  test("metadata is sent along with every call, and a function is asked each time", async () => {
+    const seen: (string | null)[] = [];
+    await using server = await serve({
+      getStatus: (_, { requestHeader }) => {
+        seen.push(requestHeader.get("traceparent"), requestHeader.get("authorization"));
+        return {};
+      },
+    });
+    let turn = 0;
+    const fresh = () => {
+      turn += 1;
+      return { traceparent: `n${turn}` };
+    };
+    for (const metadata of [{ traceparent: "t1" }, fresh]) {
+      using client = new ExecutionClient({ target: server.target, token: "t", metadata });
+      await client.status("a");
+      await client.status("a");
+    }
+    assert.deepEqual(
+      seen.filter((value) => value !== "Bearer t"),
+      ["t1", "t1", "n1", "n2"],
+    );
+    assert.equal(seen.length, 8);
+  });
+
   test("a function that has no token fails the call before it is sent", async () => {
     await using server = await serve({ getStatus: () => ({}) });
     const broken = new Error("the vault is locked");

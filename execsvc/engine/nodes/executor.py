@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
 from execsvc.egress.network import Network
+from execsvc.engine.tracing import AttemptTrace
 from execsvc.model import LogLevel, TokenUsage
 from execsvc.record import record
 
@@ -66,6 +67,8 @@ class NodeContext:
     #: Values of the secrets that the node's config names, by name. Whatever the attempt answers, logs or raises is
     #: looked through for them.
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Traces this attempt; None: nobody does.
+    trace: AttemptTrace | None = None
 
     @property
     def http(self) -> httpx2.AsyncClient:

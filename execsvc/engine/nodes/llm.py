@@ -19,6 +19,7 @@ from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
 from execsvc.engine.nodes.llm_credentials import own_headers_of
 from execsvc.engine.nodes.llm_errors import node_error, redact, scrub
 from execsvc.engine.nodes.llm_models import Answer, LlmModels, Prepared
+from execsvc.engine.tracing import ModelCall, ModelRequest
 from execsvc.model import LogLevel, TokenUsage
 
 if TYPE_CHECKING:
@@ -78,10 +79,18 @@ class LlmNode:
         if prepared.offline:
             facts["offline"] = True
         context.log(LogLevel.DEBUG, "asking the model", facts)
+        if context.trace is None or not context.trace.sampled:
+            return await self._call(prepared, messages, context, None)
+        with context.trace.model_call(_request(prepared, messages)) as call:
+            return await self._call(prepared, messages, context, call)
+
+    async def _call(
+        self, prepared: Prepared, messages: list[BaseMessage], context: NodeContext, call: ModelCall | None
+    ) -> NodeResult:
         try:
             if prepared.answer is not None:
-                return await _ask(prepared, prepared.answer, messages)
-            return await _stream(prepared, messages, context)
+                return await _ask(prepared, prepared.answer, messages, call)
+            return await _stream(prepared, messages, context, call)
         except NodeError:
             raise
         except Exception as error:
@@ -94,11 +103,29 @@ class LlmNode:
         self._models.forget()
 
 
-async def _stream(prepared: Prepared, messages: list[BaseMessage], context: NodeContext) -> NodeResult:
+def _request(prepared: Prepared, messages: list[BaseMessage]) -> ModelRequest:
+    config = prepared.config
+    provider, _, model = config.model.partition(":")
+    roles = [role for role, _ in config.messages]
+    return ModelRequest(
+        provider=provider,
+        model=model,
+        base_url=config.base_url,
+        parameters=config.parameters,
+        messages=[(role, str(message.content)) for role, message in zip(roles, messages, strict=True)],
+        structured=prepared.answer is not None,
+        stream=prepared.answer is None,
+    )
+
+
+async def _stream(
+    prepared: Prepared, messages: list[BaseMessage], context: NodeContext, call: ModelCall | None
+) -> NodeResult:
     pieces: list[str] = []
     length = 0
     usage: TokenUsage | None = None
     ending = ""
+    answered: dict[str, Any] = {}
     #: First half of a character that a server has split between two pieces.
     held = ""
     emit = context.emit_token
@@ -121,6 +148,11 @@ async def _stream(prepared: Prepared, messages: list[BaseMessage], context: Node
             if found is not None:
                 usage = found if usage is None else usage + found
             ending = _ending(chunk) or ending
+            if call is not None:
+                answered |= chunk.response_metadata | ({"id": chunk.id} if chunk.id else {})
+    text = _well_formed("".join(pieces))
+    if call is not None:
+        call.answered(text, metadata=answered, finish_reason=ending, usage=usage)
     if not ending and _tells_ending(prepared):
         raise NodeError(
             "LLM_BAD_RESPONSE",
@@ -134,13 +166,16 @@ async def _stream(prepared: Prepared, messages: list[BaseMessage], context: Node
             f"the model ended its answer early: {ending}",
             {"model": prepared.config.model, "finish_reason": ending},
         )
-    return NodeResult(output=_well_formed("".join(pieces)), usage=usage)
+    return NodeResult(output=text, usage=usage)
 
 
-async def _ask(prepared: Prepared, answer: Answer, messages: list[BaseMessage]) -> NodeResult:
+async def _ask(prepared: Prepared, answer: Answer, messages: list[BaseMessage], call: ModelCall | None) -> NodeResult:
     reply = await answer.runnable.ainvoke(messages)
     raw: AIMessage = reply["raw"]
     usage = _usage(raw)
+    if call is not None:
+        metadata = raw.response_metadata | ({"id": raw.id} if raw.id else {})
+        call.answered(str(raw.text), metadata=metadata, finish_reason=_ending(raw), usage=usage)
     if len(str(raw.text)) > ANSWER_LIMIT:
         raise _too_large(prepared, usage)
     try:

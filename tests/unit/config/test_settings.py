@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
     "metrics": ("9465", "host:"),
+    "tracing": ("http://collector.example:4317", "collector.example:4317"),
     "http": ("8001", "host:"),
     "cors": ("https://a.example *", "app.example"),
     "max_body": ("2048", "10"),

@@ -43,7 +43,7 @@ class AsyncCaller:
             tls: connect over TLS: ``TLS()`` for a server with a certificate of a public authority. None: without.
             credentials: of gRPC, instead of ``tls``, where that does not say enough.
             token: sent as ``authorization: Bearer …``, or a function that returns it. Use it with TLS only.
-            metadata: what else is sent with every call, as ``[("x-request-id", "…")]``, or a function that returns it.
+            metadata: what else is sent with every call, ``x-request-id`` or ``traceparent``; or a function of it.
             call_timeout: seconds that one call may take, repeats included. Streams and ``wait`` have none.
             reconnect_timeout: seconds that ``logs``, ``watch`` and ``wait`` go on trying to reach the server without
                 hearing from it; None: for ever.
