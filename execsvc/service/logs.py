@@ -84,9 +84,10 @@ class Logs:
             # When the last part went out; None before the first.
             told: float | None = None
             limit = PART_ENTRIES
+            status: ExecutionStatus | None = None
             while True:
                 changed.clear()
-                shared = _recent(watch, cursor, filter)
+                shared = _recent(watch, cursor, filter) if self._is_current(watch.status, status) else None
                 page, part = shared or (None, None)
                 if page is None:
                     page = await self._store.log_page(
@@ -126,6 +127,12 @@ class Logs:
                     yield LogPart(uid=uid, columns=LogColumns(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining
+
+    def _is_current(self, told: ExecutionStatus | None, read: ExecutionStatus | None) -> bool:
+        """Whether what commits have told is as new as what was read: others may have gone on with it since."""
+        if told is None or read is None:
+            return self._store.members is None
+        return told.uid == read.uid and told.last_sequence >= read.last_sequence
 
     async def page(
         self, namespace: str, execution_id: str, *, filter: LogFilter, size: int, token: str

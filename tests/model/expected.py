@@ -102,6 +102,11 @@ class World:
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
         self._order = 0
+        # What servers that share a database are free to do, which know of each other what they were told:
+        #: Let in more than may wait.
+        self.overruns = False
+        #: Let a resumed execution wait, to look who has come first, and which of them has a slot.
+        self.looks_first = False
 
     @property
     def _waiting(self) -> list[Execution]:
@@ -115,7 +120,7 @@ class World:
     @property
     def full(self) -> bool:
         """Whether as many wait as may."""
-        return len(self._waiting) >= CAPACITY
+        return len(self._waiting) >= CAPACITY and not self.overruns
 
     # What clients do
 
@@ -162,7 +167,7 @@ class World:
 
     def _resume(self, execution: Execution) -> set[ExecutionState]:
         in_place = execution.slot
-        at_once = in_place or (self._free > 0 and not self._waiting)
+        at_once = in_place or (self._free > 0 and not self._waiting and not self.looks_first)
         execution.state = _S.RUNNING if at_once else _S.PENDING
         execution.queued = not in_place
         return {execution.state}
