@@ -245,3 +245,39 @@ async def test_a_pause_is_answered_once_the_server_that_runs_it_has_heard(
         await gates.left("g")
         assert (await a.status("e")).state == "PAUSED"
         assert gates.entries["h"] == 0
+
+
+async def test_a_pause_is_heard_where_the_run_writes_something_of_its_own_meanwhile(
+    replicas: Replicas, gates: Gates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read = asyncio.Event(), Jobs.statuses
+
+    async def statuses(jobs: Jobs, keys: Any) -> Any:
+        await reading.wait()
+        return await read(jobs, keys)
+
+    monkeypatch.setattr(Jobs, "statuses", statuses)
+    monkeypatch.setattr(elsewhere, "HEARTBEAT", 30.0)
+    definition = workflow("g > h > out", "k > out", g=gate("g"), h=gate("h"), k=gate("k"), out=output())
+    async with AsyncExitStack() as servers:
+        a = await servers.enter_async_context(replicas())
+        await a.execute(definition, execution_id="e")
+        await gates.entered("g")
+        await gates.entered("k")
+        b = await servers.enter_async_context(replicas())
+        pausing = asyncio.create_task(b.pause("e"))
+        async with asyncio.timeout(20):
+            while (await b.status("e")).state != "PAUSED":
+                pass
+            gates.open("k")
+            while "k:completed" not in await story(b, "e"):
+                pass
+            reading.set()
+            assert (await pausing).state == "PAUSED"
+            gates.open("g", "h")
+            while "g:completed" not in await story(b, "e"):
+                pass
+            await b.resume("e")
+            assert (await b.wait("e")).state == "COMPLETED"
+        told = [event for event in await story(b, "e") if event in ("paused", "resumed", "h:started")]
+        assert told == ["paused", "resumed", "h:started"]
