@@ -24,13 +24,10 @@ from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import opened_tokens as postgres_tokens
 from execsvc_client import AsyncExecutionClient, v1
 from tests.servers.front import INSTALLED, fronted
+from tests.servers.places import PLACES
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
 from tests.support.tokens import NOW, token
-
-
-#: Where servers of a test run: one on SQLite, one on Postgres, or two on it behind one address.
-PLACES = ("sqlite", "postgres", "replicas")
 
 
 class StartServer:
@@ -111,7 +108,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked ``every_store`` on each of them, and what is marked ``every_place`` in each."""
     if "place" in metafunc.fixturenames:
         if metafunc.definition.get_closest_marker("every_place"):
-            metafunc.parametrize("place", PLACES, indirect=True)
+            metafunc.parametrize("place", list(PLACES), indirect=True)
         elif metafunc.definition.get_closest_marker("every_store"):
             metafunc.parametrize("place", ["sqlite", "postgres"], indirect=True)
 
@@ -125,7 +122,7 @@ def place(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store_name(place: str) -> str:
     """Where they keep their data."""
-    return "sqlite" if place == "sqlite" else "postgres"
+    return "postgres" if PLACES[place].postgres else "sqlite"
 
 
 @pytest.fixture
@@ -188,9 +185,11 @@ def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) ->
 @pytest.fixture
 def start_server(settings: Settings, place: str, tmp_path: Path) -> StartServer:
     """Start a server on the test's database and connect to it; may be called again after the first has ended."""
-    if place == "replicas" and not INSTALLED:
+    if PLACES[place].servers == 1:
+        return StartServer(settings)
+    if not INSTALLED:
         pytest.skip("there is no wheel of Envoy for this machine")
-    return StartServer(settings, tmp_path / "front" if place == "replicas" else None)
+    return StartServer(settings, tmp_path / "front")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +19,7 @@ from execsvc.store import PostgresDatabase
 from execsvc_client import to_definition, v1
 from tests.model.expected import ATTEMPTS, CAPACITY, SHAPES, SLOTS, Shape
 from tests.model.nodes import Told, types_and_executors
+from tests.servers.places import Place
 from tests.servers.postgres import shared_server
 from tests.support.statuses import refusal
 from tests.support.workflows import node, output, transform, workflow
@@ -51,17 +51,6 @@ def definition_of(shape: Shape) -> v1.WorkflowDefinition:
 
 DEFINITIONS: Final = {name: definition_of(shape) for name, shape in SHAPES.items()}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the service runs."""
-
-    postgres: bool = False
-    #: Servers behind the one address; they have the slots together.
-    servers: int = 1
-
-
-PLACES: Final = {"sqlite": Place(), "postgres": Place(postgres=True), "replicas": Place(postgres=True, servers=2)}
 
 #: Each call goes to the next server.
 ROUND_ROBIN: Final = ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}))

@@ -24,9 +24,10 @@ from hypothesis.stateful import (
 from execsvc.model import MOVES, ControlAction, ExecutionState, NodeState
 from execsvc_client import v1
 from tests.chaos.evidence import STATE_OF
-from tests.model.driver import PLACES, Driver, Place, journal_of, state_of
+from tests.model.driver import Driver, journal_of, state_of
 from tests.model.expected import SHAPES, Execution, World
 from tests.model.nodes import refusal
+from tests.servers.places import PLACES, Place
 
 T = TypeVar("T")
 
