@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, rule
 
 from execsvc.model import MOVES, ControlAction, ExecutionState, NodeState
 from execsvc_client import v1
@@ -28,6 +22,7 @@ from tests.model.driver import Driver, journal_of, state_of
 from tests.model.expected import SHAPES, Execution, World
 from tests.model.nodes import refusal
 from tests.servers.places import PLACES, Place
+from tests.support.histories import History, run_histories
 
 T = TypeVar("T")
 
@@ -58,7 +53,7 @@ class Seen:
     log: list[v1.LogEntry]
 
 
-class Executions(RuleBasedStateMachine):
+class Executions(History):
     """Drives servers and a model side by side."""
 
     place: Place
@@ -73,6 +68,7 @@ class Executions(RuleBasedStateMachine):
         self.records: dict[str, v1.Execution] = {}
 
     def teardown(self) -> None:
+        super().teardown()
         self.driver.close()
 
     # Operations
@@ -394,18 +390,13 @@ def test_no_history_of_the_service_differs_from_the_model(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
     machine: type[Executions] = type("Executions", (Executions,), {"place": PLACES[name], "steps": 0})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_histories(
         machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            # A race need not end the same way twice, so there is little to be gained by shrinking.
-            phases=(Phase.explicit, Phase.reuse, Phase.generate),
-            report_multiple_bugs=False,
-            print_blob=True,
-        ),
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        # A race need not end the same way twice, so there is little to be gained by shrinking.
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        print_blob=True,
     )
     record_property("steps", machine.steps)
     print(f"{machine.steps} steps")
