@@ -165,18 +165,20 @@ class StoreHistory(History):
     def hand_in_together(self, changes: list[Change], reopen: bool) -> None:
         """Hand changes in without waiting between them; each answers as it would have alone, in its turn."""
 
+        ours = [self.here(change) for change in changes]
+
         async def hand_in() -> list[Any]:
             futures: list[asyncio.Future[Any]] = []
-            for change in changes:
+            for change in ours:
                 if isinstance(change, CreateExecution):
-                    futures.append(self.store.create(self.here(change)))
+                    futures.append(self.store.create(change))
                 elif isinstance(change, UpdateExecution):
-                    futures.append(self.store.update(self.here(change)))
+                    futures.append(self.store.update(change))
                 else:
-                    futures.append(self.store.delete(self.here(change)))
+                    futures.append(self.store.delete(change))
             return await asyncio.gather(*futures, return_exceptions=True)
 
-        for change, outcome in zip(changes, self.runner.run(hand_in()), strict=True):
+        for change, outcome in zip(ours, self.runner.run(hand_in()), strict=True):
             expected = self.model.apply(change)
             if isinstance(expected, Exception):
                 assert type(outcome) is type(expected)
@@ -186,7 +188,9 @@ class StoreHistory(History):
             self.reopened()
 
     def here(self, change: Any) -> Any:
-        return replace(change, namespace=self.namespace)
+        # A uid is nobody else's, in whichever namespace: what histories before have left has others.
+        uid = None if change.uid is None else f"{change.uid} of {self.namespace}"
+        return replace(change, namespace=self.namespace, uid=uid)
 
     def reopened(self) -> None:
         """Close the store and open it again: nothing changes."""

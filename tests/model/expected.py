@@ -107,6 +107,7 @@ class World:
         self.overruns = False
         #: Let a resumed execution wait, to look who has come first, and which of them has a slot.
         self.looks_first = False
+        self._ends = True
 
     @property
     def _waiting(self) -> list[Execution]:
@@ -236,6 +237,13 @@ class World:
                 for node in execution.nodes.values():
                     node.under_way = False
 
+    def run_nodes(self) -> None:
+        """Do all but end executions, where the pause of another server comes before the end."""
+        self._ends = False
+        self.advance()
+        self._ends = True
+        self.cut()
+
     def advance(self) -> None:
         """Start and end what can start and end, until nothing can."""
         while any(self._step(execution) for execution in self.executions.values()) or self._start():
@@ -255,10 +263,10 @@ class World:
             execution.slot = bool(execution.under_way)
             return not execution.slot
         if execution.failed:
-            return self._end(execution, _S.FAILED)
+            return self._ends and self._end(execution, _S.FAILED)
         moved = any(self._step_node(execution, name) for name in execution.nodes)
         if not moved and execution.settled == len(execution.nodes):
-            return self._end(execution, _S.COMPLETED)
+            return self._ends and self._end(execution, _S.COMPLETED)
         return moved
 
     def _step_node(self, execution: Execution, name: str) -> bool:

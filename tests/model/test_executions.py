@@ -236,7 +236,9 @@ class Executions(History):
     def _ways(self, count: int) -> Iterable[tuple[Sequence[int], str, bool, bool]]:
         # In any order, and with the service having done nothing, half or all of its own in between.
         orders = list(itertools.permutations(range(count)))
-        between = ("nothing", "cut", "advance") if count > 1 else ("nothing",)
+        between = ["nothing"] if count == 1 else ["nothing", "cut", "advance"]
+        if count > 1 and self.place.servers > 1:
+            between.append("run_nodes")
         overruns = (False, True) if self.place.servers > 1 else (False,)
         looks = (False, True) if self.place.postgres else (False,)
         return itertools.product(orders, between, overruns, looks)
