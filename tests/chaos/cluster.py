@@ -63,10 +63,18 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE ON execsvc.node_runs FOR EACH ROW EX
 
 
 class ClusterChaos:
-    """One run."""
+    """One run.
 
-    def __init__(self, directory: Path, seed: int, *, say: Any = print) -> None:
+    Args:
+        standing: executions kept under way.
+        in_flight: those of them that a fault waits for.
+    """
+
+    def __init__(
+        self, directory: Path, seed: int, *, standing: int = STANDING, in_flight: int = IN_FLIGHT, say: Any = print
+    ) -> None:
         self._directory = directory
+        self._standing, self._in_flight = standing, in_flight
         self._rng = random.Random(seed)
         self._say = say
         self._environment = install(directory)
@@ -137,7 +145,7 @@ class ClusterChaos:
             await self._execute(f"e{next(self._numbers)}")
 
     def _count_room(self) -> None:
-        if len(self._acknowledged) - self._completed < STANDING:
+        if len(self._acknowledged) - self._completed < self._standing:
             self._room.set()
         else:
             self._room.clear()
@@ -195,7 +203,7 @@ class ClusterChaos:
             in_flight = self._count("state = 'RUNNING'")
             self._completed = self._count("state = 'COMPLETED'")
             self._count_room()
-            return in_flight >= IN_FLIGHT
+            return in_flight >= self._in_flight
 
         if not await self._until(enough, PATIENCE):
             raise AssertionError(f"only {in_flight} executions run at once")
