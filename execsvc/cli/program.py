@@ -11,6 +11,7 @@ import typer
 
 from execsvc import __version__
 from execsvc.cli import (
+    audit,
     config,
     control,
     database,
@@ -57,6 +58,7 @@ for module in (
     config,
     database,
     tokens,
+    audit,
     stores,
 ):
     module.register(app)

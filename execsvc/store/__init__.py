@@ -4,6 +4,7 @@ from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -29,12 +30,14 @@ from execsvc.store.sqlite import (
     bring_up_to_date,
     check_database,
     opened_tokens,
+    opened_trail,
     restore,
 )
 
 __all__ = [
     "GONE",
     "HEARTBEAT",
+    "AuditTrail",
     "BackupUnusable",
     "BatchDone",
     "Beat",
@@ -67,5 +70,6 @@ __all__ = [
     "check_database",
     "mark_of",
     "opened_tokens",
+    "opened_trail",
     "restore",
 ]

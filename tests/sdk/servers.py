@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 import time
@@ -25,6 +26,8 @@ from tests.support.scrapes import scrape
 OPTIONS = frozenset(
     {"auth", "max_concurrent", "max_queued", "max_timeout", "default_timeout", "key_limit", "grace", "heartbeat"}
 )
+#: Others: the name of its certificate, and limits by namespace.
+OTHERS = frozenset({"tls", "namespaces"})
 #: What it gets where the scenario says nothing: it comes and goes quickly.
 DEFAULTS: Mapping[str, Any] = {"grace": 0, "heartbeat": 1}
 #: Seconds the lab waits for a condition.
@@ -55,12 +58,15 @@ class LabServer:
         database: LabDatabase,
         servers: int = 1,
     ) -> None:
-        unknown = sorted(options.keys() - OPTIONS - {"tls"})
+        unknown = sorted(options.keys() - OPTIONS - OTHERS)
         if unknown:
-            raise LabError(f"there is no option {', '.join(unknown)}; there are {', '.join(sorted(OPTIONS))} and tls")
+            known = ", ".join(sorted(OPTIONS | OTHERS))
+            raise LabError(f"there is no option {', '.join(unknown)}; there are {known}")
         self._folder = folder
         self._database = database
         self._name = options.get("tls")
+        limits = options.get("namespaces")
+        self._environment = {} if limits is None else {"EXECSVC_NAMESPACES": json.dumps(limits)}
         self._arguments = [
             text
             for name, value in (DEFAULTS | dict(options)).items()
@@ -102,9 +108,12 @@ class LabServer:
     def _started(self, address: str) -> ServerProcess:
         deadline = time.monotonic() + PATIENCE
         log = self._folder / "server.log"
+        options = ("--metrics", "0", *self._arguments)
         while True:
             try:
-                return ServerProcess(self._database.place, "--metrics", "0", *self._arguments, address=address, log=log)
+                return ServerProcess(
+                    self._database.place, *options, address=address, log=log, environment=self._environment
+                )
             except RuntimeError as error:
                 # Another process's connection can hold the port for a moment.
                 if time.monotonic() > deadline:

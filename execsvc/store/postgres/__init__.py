@@ -1,6 +1,6 @@
 """The Store on a Postgres database, for one server or many."""
 
 from execsvc.store.postgres.moving import Moved, NotMoved, move
-from execsvc.store.postgres.store import PostgresStore, migrated, opened_tokens
+from execsvc.store.postgres.store import PostgresStore, migrated, opened_tokens, opened_trail
 
-__all__ = ["Moved", "NotMoved", "PostgresStore", "migrated", "move", "opened_tokens"]
+__all__ = ["Moved", "NotMoved", "PostgresStore", "migrated", "move", "opened_tokens", "opened_trail"]

@@ -2,7 +2,7 @@
 
 from execsvc.store.sqlite.backup import BackupUnusable, Copied, back_up, restore
 from execsvc.store.sqlite.check import Finding, check_database
-from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date, opened_tokens
+from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date, opened_tokens, opened_trail
 
 __all__ = [
     "BackupUnusable",
@@ -13,5 +13,6 @@ __all__ = [
     "bring_up_to_date",
     "check_database",
     "opened_tokens",
+    "opened_trail",
     "restore",
 ]
