@@ -12,6 +12,8 @@ UPGRADE ?=
 PYTEST ?=
 # Languages of clients that `make sdk-test` runs; none: all.
 LANGUAGES ?=
+# Where `make sdk-test` runs the services: sqlite, postgres, or replicas, which are two servers on Postgres.
+PLACE ?= sqlite
 # Servers that `make chaos` (100) and `make chaos-cluster` (30) kill.
 ROUNDS ?=
 # Tries of each kind that `make fuzz` makes.
@@ -90,8 +92,8 @@ run-cluster: $(VENV)/ready-dev  ## Start Postgres and three servers, kill one un
 chaos-cluster: $(VENV)/ready-dev  ## Kill and suspend servers that share a database, and restart it (ROUNDS=30 RESTARTS=20)
 	$(BIN)/python -m tests.chaos.cluster --rounds $(or $(ROUNDS),30) --restarts $(RESTARTS)
 
-sdk-test: $(VENV)/ready-dev  ## Run the scenarios with the clients of all languages, and show them as a table (LANGUAGES="go java")
-	$(BIN)/python -m tests.sdk $(LANGUAGES)
+sdk-test: $(VENV)/ready-dev  ## Run the scenarios with the clients of all languages, and show them as a table (LANGUAGES="go java" PLACE=replicas)
+	$(BIN)/python -m tests.sdk --place $(PLACE) $(LANGUAGES)
 
 chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what they leave (ROUNDS=100)
 	$(BIN)/python -m tests.chaos.rounds --rounds $(or $(ROUNDS),100)

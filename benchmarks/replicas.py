@@ -53,20 +53,20 @@ class Costs:
         self._postgres, self._database = postgres, database
         self._before = self._read()
 
-    def _read(self) -> tuple[float, float]:
-        ((wal, commits),) = self._postgres.execute(
-            "SELECT pg_current_wal_lsn() - '0/0', (SELECT xact_commit FROM pg_stat_database "
-            "WHERE datname = current_database())",
+    def _read(self) -> tuple[float, ...]:
+        # Only those that write get a number.
+        ((*figures,),) = self._postgres.execute(
+            "SELECT pg_current_wal_lsn() - '0/0', xact_commit, pg_snapshot_xmax(pg_current_snapshot())::text::bigint "
+            "FROM pg_stat_database WHERE datname = current_database()",
             self._database,
         )
-        return float(wal), float(commits)
+        return tuple(map(float, figures))
 
-    def since(self) -> tuple[float, float]:
-        """Bytes of write-ahead log, and transactions."""
+    def since(self) -> tuple[float, ...]:
+        """Bytes of write-ahead log, transactions, and those of them that write."""
         # Servers tell of their transactions once a second at most.
         time.sleep(1.2)
-        wal, commits = self._read()
-        return wal - self._before[0], commits - self._before[1]
+        return tuple(now - before for now, before in zip(self._read(), self._before, strict=True))
 
 
 def together(addresses: list[str], count: int) -> float:
@@ -126,7 +126,7 @@ def main(full: bool) -> None:
                 total = count * number
                 used = (sum(processor_of(process.pid) for _, process in running) - spent) / total * 1000
                 theirs = (postgres.processor() - database_spent) / total * 1000
-                wal, commits = costs.since()
+                wal, commits, writes = costs.since()
                 late = asyncio.run(delays(addresses[0], addresses[-1], 200))
             p50, p99 = late[len(late) // 2], late[int(len(late) * 0.99)]
             name = f"Postgres, {number} server{'s' if number > 1 else ''}"
@@ -136,6 +136,7 @@ def main(full: bool) -> None:
                 "postgres_processor_ms": theirs,
                 "wal_bytes": wal / total,
                 "transactions": commits / total,
+                "writing_transactions": writes / total,
                 "follower_p50_ms": p50,
                 "follower_p99_ms": p99,
             }
@@ -146,7 +147,7 @@ def main(full: bool) -> None:
                     f"{used:.2f}",
                     f"{theirs:.2f}",
                     f"{wal / total:,.0f}",
-                    f"{commits / total:.2f}",
+                    f"{commits / total:.2f}, {writes / total:.2f}",
                     f"{p50:.1f}, {p99:.1f}",
                 )
             )
@@ -156,7 +157,7 @@ def main(full: bool) -> None:
         "server ms each",
         "Postgres ms each",
         "WAL bytes each",
-        "transactions each",
+        "transactions each, those that write",
         "follower ms: p50, p99",
     )
     report(

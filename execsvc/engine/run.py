@@ -153,6 +153,9 @@ class ExecutionRun:
         """Go on in place, if ``run`` has not ended yet. The state is already RUNNING again."""
         if not self.live or self._cut or self._draining:
             return False
+        if not self._holding.is_set():
+            # It was told twice, here and by way of the database.
+            return True
         self._stopwatch.start()
         self._arm_deadline()
         self._holding.clear()

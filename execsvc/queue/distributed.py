@@ -203,7 +203,7 @@ class DistributedQueue:
         """See ``Queue.let_go``."""
         self._expected.pop(uid, None)
 
-    def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
+    def offer(self, item: Unfinished, fresh: Fresh | None = None, *, stored: bool = True) -> None:
         """See ``Queue.offer``."""
         if fresh is not None and self.has_slot_for(item.namespace, item.concurrency_key):
             # Nobody has claimed what is being stored. Whoever does before this claim, has it.
@@ -212,7 +212,8 @@ class DistributedQueue:
         if known := self._of_namespace.get(item.namespace):
             self._of_namespace[item.namespace] = (known[0] + 1, known[1])
         if not self._free and item.uid not in self._counted:
-            self._counted[item.uid] = NOT_YET
+            # The commit of what is stored has been told of by now, and will not be again.
+            self._counted[item.uid] = self._loop.time() if stored else NOT_YET
             self._waiting += 1
         self._look()
 

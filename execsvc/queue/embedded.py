@@ -114,7 +114,7 @@ class EmbeddedQueue:
         """Free the place kept for an execution: it is offered now, or will not be. There need not be one."""
         self._expected.pop(uid, None)
 
-    def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
+    def offer(self, item: Unfinished, fresh: Fresh | None = None, *, stored: bool = True) -> None:
         """Queue an execution that is PENDING or RUNNING in the store, or is being stored by a write handed in before.
 
         With a free slot its lease is asked for in this call, so that storing and claiming share a commit.

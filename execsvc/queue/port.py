@@ -62,11 +62,14 @@ class Queue(Protocol):
         """Free the place kept for an execution: it is offered now, or will not be. There need not be one."""
         ...
 
-    def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
+    def offer(self, item: Unfinished, fresh: Fresh | None = None, *, stored: bool = True) -> None:
         """Queue an execution that is PENDING or RUNNING in the store, or is being stored by a write handed in before.
 
         With a free slot its lease is asked for in this call, where that can be, so that storing and claiming share a
         commit.
+
+        Args:
+            stored: False where it is not in the store yet.
         """
         ...
 

@@ -168,7 +168,8 @@ class Elsewhere:
             self._engine.stop(held.uid)
             return
         uid, sequence = self._known.get(key, _UNKNOWN)
-        if uid == status.uid and status.last_sequence <= sequence:
+        # Where it is just as new, the run may have written that after a change of state that it has not heard of.
+        if uid == status.uid and status.last_sequence < sequence:
             return
         self._known[key] = (status.uid, status.last_sequence)
         self._engine.follow(status)

@@ -175,7 +175,7 @@ class Executions:
         # Offered before it is stored, so that a free slot takes it in the same commit. Should the write come to
         # nothing, the claim finds no execution with this uid and gives the slot back.
         keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(namespace, item.concurrency_key)
-        self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
+        self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None, stored=False)
 
         def written(done: asyncio.Future[Created]) -> None:
             if done.cancelled() or done.exception() is not None or not done.result().created:

@@ -84,13 +84,16 @@ class Logs:
             loop = asyncio.get_running_loop()
             # When the last part went out; None before the first.
             told: float | None = None
+            status: ExecutionStatus | None = None
             while True:
                 if stored.begun:
                     page, part = await stored.after(cursor), None
                 else:
                     # Before anything is read, so that no change after it goes unnoticed.
                     changed.clear()
-                    page, part = _recent(watch, cursor, filter) or (await stored.after(cursor), None)
+                    page, part = (
+                        _recent(watch, cursor, filter) if self._is_current(watch.status, status) else None
+                    ) or (await stored.after(cursor), None)
                 part = part or _part(page)
                 status = page.status
                 if uid is not None and uid != status.uid:
@@ -120,6 +123,12 @@ class Logs:
                     yield LogPart(uid=uid, columns=LogColumns(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining
+
+    def _is_current(self, told: ExecutionStatus | None, read: ExecutionStatus | None) -> bool:
+        """Whether what commits have told is as new as what was read: others may have gone on with it since."""
+        if told is None or read is None:
+            return self._store.members is None
+        return told.uid == read.uid and told.last_sequence >= read.last_sequence
 
     async def page(
         self, namespace: str, execution_id: str, *, filter: LogFilter, size: int, token: str

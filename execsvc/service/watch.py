@@ -58,14 +58,12 @@ class Watcher:
                 await subscriber.changed.within(self._heartbeat)
                 subscriber.changed.clear()
                 now = watch.status
-                if now is None:
-                    # Nothing was published yet, or it was deleted. What is published from here on follows later, with
-                    # the nodes that belong to it.
+                if now is None or now.uid != status.uid:
+                    # Nothing was published yet, or it was deleted, or what is known here is older than what was read.
+                    # What is published from here on follows later, with the nodes that belong to it.
                     if (await self._store.status(namespace, execution_id)).uid != status.uid:
                         raise ExecutionNotFound(execution_id)
                     now = status
-                if now.uid != status.uid:
-                    raise ExecutionNotFound(execution_id)
                 pieces, dropped = subscriber.take_tokens()
                 nodes = subscriber.take_nodes()
                 if now.last_sequence <= status.last_sequence:

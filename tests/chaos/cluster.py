@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ import grpc
 from execsvc_client import to_definition, v1
 from tests.servers.postgres import IMMEDIATE, PostgresServer
 from tests.support.processes import ServerProcess
+from tests.support.statuses import read
 from tests.support.step_node import install, runs
 from tests.support.workflows import node, output, workflow
 
@@ -62,10 +63,18 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE ON execsvc.node_runs FOR EACH ROW EX
 
 
 class ClusterChaos:
-    """One run."""
+    """One run.
 
-    def __init__(self, directory: Path, seed: int, *, say: Any = print) -> None:
+    Args:
+        standing: executions kept under way.
+        in_flight: those of them that a fault waits for.
+    """
+
+    def __init__(
+        self, directory: Path, seed: int, *, standing: int = STANDING, in_flight: int = IN_FLIGHT, say: Any = print
+    ) -> None:
         self._directory = directory
+        self._standing, self._in_flight = standing, in_flight
         self._rng = random.Random(seed)
         self._say = say
         self._environment = install(directory)
@@ -80,8 +89,12 @@ class ClusterChaos:
         #: How often a node had run by the time it was first found recorded after a fault.
         self._recorded: dict[str, int] = {}
         self._codes: set[str] = set()
+        #: Refusals that do not say when to come again.
+        self._without_delay: set[str] = set()
         self.problems: list[str] = []
         self.figures: dict[str, Any] = {"kills": 0, "suspensions": 0, "restarts": 0, "rescues": [], "in_flight": []}
+        #: Calls that servers refused, and told when to come again.
+        self.figures["refused"] = 0
 
     async def run(self, faults: list[str]) -> None:
         """Let the faults come one after the other, then see that everything completes."""
@@ -95,7 +108,7 @@ class ClusterChaos:
         }
         try:
             self._servers = [await asyncio.to_thread(self._start) for _ in range(SERVERS)]
-            async with self._load():
+            async with self._meanwhile(*(self._submit() for _ in range(SUBMITTERS))):
                 for number, fault in enumerate(faults, start=1):
                     await self._until_in_flight()
                     await begin[fault]()
@@ -119,9 +132,9 @@ class ClusterChaos:
     # Load
 
     @asynccontextmanager
-    async def _load(self) -> AsyncIterator[None]:
+    async def _meanwhile(self, *works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            clients = [group.create_task(self._submit()) for _ in range(SUBMITTERS)]
+            clients = [group.create_task(work) for work in works]
             yield
             for client in clients:
                 client.cancel()
@@ -132,7 +145,7 @@ class ClusterChaos:
             await self._execute(f"e{next(self._numbers)}")
 
     def _count_room(self) -> None:
-        if len(self._acknowledged) - self._completed < STANDING:
+        if len(self._acknowledged) - self._completed < self._standing:
             self._room.set()
         else:
             self._room.clear()
@@ -146,13 +159,41 @@ class ClusterChaos:
                     request = v1.ExecuteRequest(execution_id=name, definition=DEFINITION)
                     await v1.ExecutionServiceStub(channel).Execute(request, timeout=3)
             except grpc.aio.AioRpcError as error:
-                self._codes.add(error.code().name)
+                self._note_refusal(error)
                 # The next server may be the one that was killed, which nobody tells: no spinning on it.
                 await asyncio.sleep(0.1)
                 continue
             self._acknowledged.add(name)
             self._count_room()
             return
+
+    async def _ask(self, address: str, method: str, request: Any) -> None:
+        """Make a call that changes nothing to a server again and again."""
+        async with grpc.aio.insecure_channel(address) as channel:
+            call = getattr(v1.ExecutionServiceStub(channel), method)
+            while True:
+                try:
+                    await call(request, timeout=PATIENCE)
+                except grpc.aio.AioRpcError as error:
+                    self._note_refusal(error, by_server=True)
+                await asyncio.sleep(ASK)
+
+    def _note_refusal(self, error: grpc.aio.AioRpcError, *, by_server: bool = False) -> None:
+        """Keep what a client was told; a server that cannot serve now has to say when to come again.
+
+        Args:
+            by_server: all servers live, so that it must be one of them that refuses.
+        """
+        self._codes.add(error.code().name)
+        # Without them it comes from the channel: the server was killed.
+        has_details = "grpc-status-details-bin" in dict(error.trailing_metadata() or ())
+        if not has_details and not by_server:
+            return
+        delay = read(error).by_kind.get("RetryInfo") if has_details else None
+        if delay is not None and delay.retry_delay.ToMilliseconds() > 0:
+            self.figures["refused"] += 1
+        else:
+            self._without_delay.add(f"{error.code().name}: {error.details()}")
 
     async def _until_in_flight(self) -> None:
         in_flight = 0
@@ -162,7 +203,7 @@ class ClusterChaos:
             in_flight = self._count("state = 'RUNNING'")
             self._completed = self._count("state = 'COMPLETED'")
             self._count_room()
-            return in_flight >= IN_FLIGHT
+            return in_flight >= self._in_flight
 
         if not await self._until(enough, PATIENCE):
             raise AssertionError(f"only {in_flight} executions run at once")
@@ -208,10 +249,21 @@ class ClusterChaos:
         victim.process.send_signal(signal.SIGCONT)
 
     async def _restart(self) -> None:
-        await asyncio.to_thread(self._postgres.shut, IMMEDIATE)
-        await asyncio.sleep(self._rng.uniform(0, 2))
-        await asyncio.to_thread(self._postgres.start)
+        before = self.figures["refused"]
+        name = next(iter(self._acknowledged))
+        # One reads and one writes; the execution is known, so that nothing comes of it.
+        calls = {
+            "GetStatus": v1.GetStatusRequest(execution_id=name),
+            "Execute": v1.ExecuteRequest(execution_id=name, definition=DEFINITION),
+        }
+        asking = itertools.product(self._servers, calls.items())
+        async with self._meanwhile(*(self._ask(server.address, *call) for server, call in asking)):
+            await asyncio.to_thread(self._postgres.shut, IMMEDIATE)
+            await asyncio.sleep(self._rng.uniform(0, 2))
+            await asyncio.to_thread(self._postgres.start)
         self.figures["restarts"] += 1
+        if self.figures["refused"] == before:
+            self.problems.append("nobody was refused while Postgres was away")
 
     def _held_by(self, server: ServerProcess) -> dict[str, int]:
         """The executions a server runs, each with its epoch."""
@@ -290,6 +342,7 @@ class ClusterChaos:
         self.problems += [f"two servers wrote of {uid} under epoch {epoch}" for uid, epoch in two][:5]
         wrong = self._codes - {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
         self.problems += [f"clients were told {code}" for code in sorted(wrong)]
+        self.problems += [f"clients were not told when to come again: {told}" for told in sorted(self._without_delay)]
         left = self._rows("SELECT count(*) FROM execsvc.procrastinate_jobs")[0][0]
         if left and not self._count("state <> 'COMPLETED'"):
             self.problems.append(f"{left} jobs are left of executions that have ended")

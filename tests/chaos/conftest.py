@@ -1,5 +1,15 @@
 """The in-process servers of the integration tests, for faults that need one."""
 
-from tests.integration.conftest import changes, client, gates, postgres, settings, start_server, store_name, stubs
+from tests.integration.conftest import (
+    changes,
+    client,
+    gates,
+    place,
+    postgres,
+    settings,
+    start_server,
+    store_name,
+    stubs,
+)
 
-__all__ = ["changes", "client", "gates", "postgres", "settings", "start_server", "store_name", "stubs"]
+__all__ = ["changes", "client", "gates", "place", "postgres", "settings", "start_server", "store_name", "stubs"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from execsvc.errors import ExecutionNotFound
 from execsvc.model import MOVES, ErrorInfo, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
@@ -20,6 +20,7 @@ from execsvc.store import Commit, CreateExecution, DeleteExecution, Store, Updat
 from tests.conformance.backends import BACKENDS, Backend, Capability
 from tests.conformance.model import Change, Model
 from tests.support.changes import create, move, update
+from tests.support.histories import History, run_histories
 from tests.support.stored_logs import entries_of
 
 IDS = ("a", "b")
@@ -142,7 +143,7 @@ class Told:
         self.nodes: dict[str, NodeRun] = {}
 
 
-class StoreHistory(RuleBasedStateMachine):
+class StoreHistory(History):
     """One history; each is given a namespace of its own in a store that all share."""
 
     backend: Backend
@@ -164,18 +165,20 @@ class StoreHistory(RuleBasedStateMachine):
     def hand_in_together(self, changes: list[Change], reopen: bool) -> None:
         """Hand changes in without waiting between them; each answers as it would have alone, in its turn."""
 
+        ours = [self.here(change) for change in changes]
+
         async def hand_in() -> list[Any]:
             futures: list[asyncio.Future[Any]] = []
-            for change in changes:
+            for change in ours:
                 if isinstance(change, CreateExecution):
-                    futures.append(self.store.create(self.here(change)))
+                    futures.append(self.store.create(change))
                 elif isinstance(change, UpdateExecution):
-                    futures.append(self.store.update(self.here(change)))
+                    futures.append(self.store.update(change))
                 else:
-                    futures.append(self.store.delete(self.here(change)))
+                    futures.append(self.store.delete(change))
             return await asyncio.gather(*futures, return_exceptions=True)
 
-        for change, outcome in zip(changes, self.runner.run(hand_in()), strict=True):
+        for change, outcome in zip(ours, self.runner.run(hand_in()), strict=True):
             expected = self.model.apply(change)
             if isinstance(expected, Exception):
                 assert type(outcome) is type(expected)
@@ -185,7 +188,9 @@ class StoreHistory(RuleBasedStateMachine):
             self.reopened()
 
     def here(self, change: Any) -> Any:
-        return replace(change, namespace=self.namespace)
+        # A uid is nobody else's, in whichever namespace: what histories before have left has others.
+        uid = None if change.uid is None else f"{change.uid} of {self.namespace}"
+        return replace(change, namespace=self.namespace, uid=uid)
 
     def reopened(self) -> None:
         """Close the store and open it again: nothing changes."""
@@ -245,17 +250,12 @@ def test_any_history_leaves_the_store_as_it_leaves_the_model(name: str) -> None:
         machine: type[StoreHistory] = type("History", (StoreHistory,), attributes)
         store.listen(machine.commits.append)
         try:
-            run_state_machine_as_test(
+            run_histories(
                 machine,
-                settings=settings(
-                    max_examples=25,
-                    # What meets in a batch differs from run to run, so shrinking takes minutes and may lose its way.
-                    phases=(Phase.generate,),
-                    report_multiple_bugs=False,
-                    stateful_step_count=8,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
+                max_examples=25,
+                # What meets in a batch differs from run to run, so shrinking takes minutes and may lose its way.
+                phases=(Phase.generate,),
+                stateful_step_count=8,
             )
         finally:
             runner.run(machine.store.close())

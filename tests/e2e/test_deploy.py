@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import shutil
@@ -26,9 +25,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from execsvc_client import TLS, ExecutionClient
 from tests.e2e.conftest import ENDLESS, QUICK, Cli, ServeProcess, end
+from tests.servers.front import INSTALLED, Front
 from tests.servers.postgres import shared_server
 from tests.support import deployments
-from tests.support.deployments import DEPLOY, ROOT, Deployment
+from tests.support.deployments import ROOT, Deployment
 from tools.languages import missing_is_failure
 
 
@@ -81,35 +81,6 @@ def serving(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-@contextmanager
-def proxy(port: int, servers: list[tuple[int, int]], certificates: Path, folder: Path) -> Iterator[None]:
-    """Run Envoy as the compose file does.
-
-    Args:
-        servers: for each the ports of gRPC and HTTP.
-    """
-    text = (DEPLOY / "compose/envoy.yaml").read_text(encoding="utf-8")
-    changes = {
-        "address: 0.0.0.0, port_value: 50051": f"address: 127.0.0.1, port_value: {port}",
-        "/run/secrets": str(certificates),
-    }
-    for number, ports in enumerate(servers, 1):
-        for original, instead in zip((50051, 8000), ports, strict=True):
-            changes[f"address: server-{number}, port_value: {original}"] = f"address: 127.0.0.1, port_value: {instead}"
-    for before, after in changes.items():
-        assert before in text
-        text = text.replace(before, after)
-    (folder / "envoy.yaml").write_text(text, encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("envoy")), "--disable-hot-restart", "--concurrency", "1"]
-    with (folder / "envoy.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--config-path", str(folder / "envoy.yaml")], stderr=log, stdout=log)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 class Load:
     """Clients that submit one execution after the other and wait for each, until they are told to stop."""
 
@@ -138,7 +109,7 @@ class Load:
         return [done for client in self._running for done in client.result()]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("envoy") is None, reason="there is no wheel of Envoy for this machine")
+@pytest.mark.skipif(not INSTALLED, reason="there is no wheel of Envoy for this machine")
 def test_a_rolling_restart_behind_the_proxy_loses_nothing_and_troubles_no_client(
     url: str, certificates: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +133,8 @@ def test_a_rolling_restart_behind_the_proxy_loses_nothing_and_troubles_no_client
         # First, and so waited for last: where something goes wrong nothing ends them but that the servers are gone.
         threads = stack.enter_context(ThreadPoolExecutor(5))
         running = [stack.enter_context(serving(environment)) for environment in servers]
-        stack.enter_context(proxy(front, ports, certificates, tmp_path))
+        each = ([f"127.0.0.1:{port}" for port in of_all] for of_all in zip(*ports, strict=True))
+        stack.enter_context(Front(tmp_path / "front", *each, address=f"127.0.0.1:{front}", certificates=certificates))
         client = stack.enter_context(
             ExecutionClient(f"localhost:{front}", tls=tls, call_timeout=60, reconnect_timeout=60)
         )

@@ -1,4 +1,4 @@
-"""A real server in the test's own event loop: real gRPC on a free port, a real SQLite file."""
+"""Real servers in the test's own event loop: real gRPC on a free port, a real SQLite file or Postgres database."""
 
 from __future__ import annotations
 
@@ -26,26 +26,45 @@ from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import opened_tokens as postgres_tokens
 from execsvc.store.postgres import opened_trail as postgres_trail
 from execsvc_client import AsyncExecutionClient, v1
+from tests.servers.front import INSTALLED, fronted
+from tests.servers.places import PLACES
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
 from tests.support.tokens import NOW, token
 
 
 class StartServer:
-    """Starts servers on one database, one after the other, and connects to them."""
+    """Starts servers on one database, one after the other, and connects to them.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        folder: where a proxy has its files, with two servers each time behind it; None: there is one server each time.
+    """
+
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
         self.settings = settings
+        self._folder = folder
         #: Where the last one listens, and how many executions it took up from before.
         self.address = ""
         self.recovered = 0
 
     @asynccontextmanager
     async def __call__(self, *, token: str = "", **changes: Any) -> AsyncIterator[AsyncExecutionClient]:
-        async with app.running(replace(self.settings, **changes)) as server:
+        settings = replace(self.settings, **changes)
+        async with self._replicas(settings) if self._folder else app.running(settings) as server:
             self.address, self.recovered = server.address, server.recovered
             async with AsyncExecutionClient(server.address, token=token) as client:
                 yield client
+
+    @asynccontextmanager
+    async def _replicas(self, settings: Settings) -> AsyncIterator[app.Running]:
+        assert self._folder is not None
+        own = replace(settings, address="127.0.0.1:0")
+        async with (
+            app.running(own) as one,
+            app.running(own) as other,
+            fronted(self._folder, [one.address, other.address], address=settings.address) as front,
+        ):
+            yield replace(one, address=front.address)
 
     @asynccontextmanager
     async def tokens(self) -> AsyncIterator[Tokens]:
@@ -100,15 +119,24 @@ def gates() -> Gates:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked ``every_store`` on each of them."""
-    if metafunc.definition.get_closest_marker("every_store") and "store_name" in metafunc.fixturenames:
-        metafunc.parametrize("store_name", ["sqlite", "postgres"], indirect=True)
+    """Run what is marked ``every_store`` on each of them, and what is marked ``every_place`` in each."""
+    if "place" in metafunc.fixturenames:
+        if metafunc.definition.get_closest_marker("every_place"):
+            metafunc.parametrize("place", list(PLACES), indirect=True)
+        elif metafunc.definition.get_closest_marker("every_store"):
+            metafunc.parametrize("place", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-def store_name(request: pytest.FixtureRequest) -> str:
-    """Where servers of this test keep their data; EXECSVC_TEST_STORE names another store for all that do not say."""
+def place(request: pytest.FixtureRequest) -> str:
+    """Where servers of this test run, of ``PLACES``; EXECSVC_TEST_STORE names another for all that do not say."""
     return str(getattr(request, "param", os.environ.get("EXECSVC_TEST_STORE", "sqlite")))
+
+
+@pytest.fixture
+def store_name(place: str) -> str:
+    """Where they keep their data."""
+    return "postgres" if PLACES[place].postgres else "sqlite"
 
 
 @pytest.fixture
@@ -143,6 +171,17 @@ def postgres(store_name: str) -> Iterator[PostgresDatabase | None]:
 
 
 @pytest.fixture
+def another(store_name: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """What servers start with to have another database, which is empty."""
+    if store_name != "postgres":
+        yield {"database": tmp_path / "another.db"}
+        return
+    url = shared_server().migrated()
+    yield {"postgres": PostgresDatabase(url=url)}
+    shared_server().give_back(url)
+
+
+@pytest.fixture
 def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) -> Settings:
     """What servers of this test start with."""
     node_types, executors = types_and_executors(gates)
@@ -160,9 +199,13 @@ def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) ->
 
 
 @pytest.fixture
-def start_server(settings: Settings) -> StartServer:
+def start_server(settings: Settings, place: str, tmp_path: Path) -> StartServer:
     """Start a server on the test's database and connect to it; may be called again after the first has ended."""
-    return StartServer(settings)
+    if PLACES[place].servers == 1:
+        return StartServer(settings)
+    if not INSTALLED:
+        pytest.skip("there is no wheel of Envoy for this machine")
+    return StartServer(settings, tmp_path / "front")
 
 
 @pytest.fixture

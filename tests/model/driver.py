@@ -1,9 +1,11 @@
-"""A real server in an event loop of its own, driven step by step, and what is seen of it from outside."""
+"""Real servers in an event loop of their own, driven step by step, and what is seen of them from outside."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
+import time
 from collections.abc import Awaitable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,9 +15,12 @@ import grpc
 
 from execsvc.app import Settings, running
 from execsvc.model import ControlAction, ExecutionState, NodeState
+from execsvc.store import PostgresDatabase
 from execsvc_client import to_definition, v1
 from tests.model.expected import ATTEMPTS, CAPACITY, SHAPES, SLOTS, Shape
 from tests.model.nodes import Told, types_and_executors
+from tests.servers.places import Place
+from tests.servers.postgres import shared_server
 from tests.support.statuses import refusal
 from tests.support.workflows import node, output, transform, workflow
 
@@ -47,24 +52,34 @@ def definition_of(shape: Shape) -> v1.WorkflowDefinition:
 DEFINITIONS: Final = {name: definition_of(shape) for name, shape in SHAPES.items()}
 
 
-class Driver:
-    """Starts, restarts and calls a server on one database."""
+#: Each call goes to the next server.
+ROUND_ROBIN: Final = ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}))
 
-    def __init__(self) -> None:
+
+class Driver:
+    """Starts, restarts and calls servers on one database."""
+
+    def __init__(self, place: Place) -> None:
         self._runner = asyncio.Runner()
         self._directory = tempfile.TemporaryDirectory()
         self.told = Told()
         node_types, executors = types_and_executors(self.told)
+        self._postgres = shared_server().migrated() if place.postgres else None
         self._settings = Settings(
             address="127.0.0.1:0",
             database=Path(self._directory.name) / "execsvc.db",
-            max_concurrent=SLOTS,
+            postgres=PostgresDatabase(url=self._postgres) if self._postgres else None,
+            max_concurrent=SLOTS // place.servers,
             max_queued=CAPACITY,
             grace=0.0,
             node_types=node_types,
             executors=executors,
         )
-        self._server = AsyncExitStack()
+        self._servers = [AsyncExitStack() for _ in range(place.servers)]
+        self._addresses = [""] * place.servers
+        self._channel = AsyncExitStack()
+        #: When pauses were answered, by execution id; microseconds.
+        self.paused: dict[str, list[int]] = {}
         self.run(self._start())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -72,20 +87,41 @@ class Driver:
         return self._runner.run(work)
 
     async def _start(self) -> None:
-        server = await self._server.enter_async_context(running(self._settings))
-        channel = await self._server.enter_async_context(grpc.aio.insecure_channel(server.address))
+        for number in range(len(self._servers)):
+            await self._start_server(number)
+        await self._connect()
+
+    async def _start_server(self, number: int) -> None:
+        server = await self._servers[number].enter_async_context(running(self._settings))
+        self._addresses[number] = server.address
+
+    async def _connect(self) -> None:
+        """Connect to all of them, and wait until each has been reached."""
+        channel = grpc.aio.insecure_channel("ipv4:" + ",".join(self._addresses), [ROUND_ROBIN])
+        await self._channel.enter_async_context(channel)
         self._stub = v1.ExecutionServiceStub(channel)
+        about = v1.ServerServiceStub(channel)
+        reached: set[int] = set()
+        while len(reached) < len(self._servers):
+            info = await about.GetServerInfo(v1.GetServerInfoRequest(), wait_for_ready=True)
+            reached.add(info.start_time.ToMicroseconds())
 
     async def restart(self) -> None:
-        """Take the server down, cutting off what is under way, and start another on the same database."""
-        await self._server.aclose()
-        await self._start()
+        """Take one server after the other down, cutting off what is under way, and start another in its place."""
+        await self._channel.aclose()
+        for number, server in enumerate(self._servers):
+            await server.aclose()
+            await self._start_server(number)
+        await self._connect()
 
     def close(self) -> None:
         """End everything."""
-        self.run(self._server.aclose())
+        for part in (self._channel, *self._servers):
+            self.run(part.aclose())
         self._runner.close()
         self._directory.cleanup()
+        if self._postgres:
+            shared_server().give_back(self._postgres)
 
     async def execute(self, execution_id: str, shape: str, *, priority: int, number: int) -> str:
         """Answers the state, or the reason of the refusal."""
@@ -102,7 +138,10 @@ class Driver:
         getattr(request, action).SetInParent()
         if expected is not None:
             request.expected_state = v1.ExecutionState.Value(f"EXECUTION_STATE_{expected}")
-        return await _answer(self._stub.Control(request))
+        answer = await _answer(self._stub.Control(request))
+        if action is ControlAction.PAUSE:
+            self.paused.setdefault(execution_id, []).append(time.time_ns() // 1000)
+        return answer
 
     async def delete(self, execution_id: str) -> str:
         """Answers the empty text, or the reason of the refusal."""

@@ -102,6 +102,12 @@ class World:
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
         self._order = 0
+        # What servers that share a database are free to do, which know of each other what they were told:
+        #: Let in more than may wait.
+        self.overruns = False
+        #: Let a resumed execution wait, to look who has come first, and which of them has a slot.
+        self.looks_first = False
+        self._ends = True
 
     @property
     def _waiting(self) -> list[Execution]:
@@ -115,7 +121,7 @@ class World:
     @property
     def full(self) -> bool:
         """Whether as many wait as may."""
-        return len(self._waiting) >= CAPACITY
+        return len(self._waiting) >= CAPACITY and not self.overruns
 
     # What clients do
 
@@ -162,7 +168,7 @@ class World:
 
     def _resume(self, execution: Execution) -> set[ExecutionState]:
         in_place = execution.slot
-        at_once = in_place or (self._free > 0 and not self._waiting)
+        at_once = in_place or (self._free > 0 and not self._waiting and not self.looks_first)
         execution.state = _S.RUNNING if at_once else _S.PENDING
         execution.queued = not in_place
         return {execution.state}
@@ -231,6 +237,13 @@ class World:
                 for node in execution.nodes.values():
                     node.under_way = False
 
+    def run_nodes(self) -> None:
+        """Do all but end executions, where the pause of another server comes before the end."""
+        self._ends = False
+        self.advance()
+        self._ends = True
+        self.cut()
+
     def advance(self) -> None:
         """Start and end what can start and end, until nothing can."""
         while any(self._step(execution) for execution in self.executions.values()) or self._start():
@@ -250,10 +263,10 @@ class World:
             execution.slot = bool(execution.under_way)
             return not execution.slot
         if execution.failed:
-            return self._end(execution, _S.FAILED)
+            return self._ends and self._end(execution, _S.FAILED)
         moved = any(self._step_node(execution, name) for name in execution.nodes)
         if not moved and execution.settled == len(execution.nodes):
-            return self._end(execution, _S.COMPLETED)
+            return self._ends and self._end(execution, _S.COMPLETED)
         return moved
 
     def _step_node(self, execution: Execution, name: str) -> bool:

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
-from tests.sdk.lab import Lab
+from tests.sdk.lab import Lab, add_place
 from tests.sdk.outcomes import Outcome, end, run
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.table import show
+from tests.servers.places import PLACES
 from tools.languages import Language, missing_is_failure, named
 
 
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE")
     parser.add_argument("--only", default="", metavar="NAMES", help="scenarios to run, separated by commas")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="languages at the same time (2)")
+    add_place(parser)
     arguments = parser.parse_args()
     only = frozenset(filter(None, arguments.only.split(",")))
     try:
@@ -33,7 +35,7 @@ def main() -> int:
         parser.error(str(error))
     # Wide enough for all columns where nobody has a terminal.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    with Lab(only=only) as lab:
+    with Lab(only=only, place=PLACES[arguments.place]) as lab:
         names = lab.names()
         console.print(f"{len(names)} scenarios, server at {lab.target}", highlight=False)
 

@@ -5,6 +5,7 @@ It prints its base URL and serves until SIGTERM or Ctrl-C. ``clients/scenarios/R
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import shutil
@@ -21,20 +22,30 @@ from typing import Any, Self
 
 import trustme
 
+from tests.sdk.databases import PostgresOfServer, SqliteFile
 from tests.sdk.scenarios import FOLDER as SCENARIOS
 from tests.sdk.scenarios import ScenarioError, load
 from tests.sdk.servers import LabError, LabServer
+from tests.servers.places import PLACES, Place
+from tests.servers.postgres import shared_server
 
 #: Actions that take a body or answer something.
 _MORE = ("remove", "revoke", "streams", "token")
 
 
 class Lab:
-    """Serves from when it is made until it is closed; then every server it has started is gone."""
+    """Serves from when it is made until it is closed; then every server it has started is gone.
 
-    def __init__(self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset()) -> None:
+    Args:
+        place: where its services run. Several servers do not get the scenarios that are of one alone.
+    """
+
+    def __init__(
+        self, *, scenarios: Path = SCENARIOS, only: frozenset[str] = frozenset(), place: Place = PLACES["sqlite"]
+    ) -> None:
         self._files = scenarios
         self._only = only
+        self._place = place
         # What is wrong with the files is said before anything is started.
         load(scenarios, only=only)
         self._folder = Path(tempfile.mkdtemp(prefix="execsvc-lab-"))
@@ -66,7 +77,8 @@ class Lab:
     def _scenarios(self) -> dict[str, Any]:
         # Read anew each time: whoever works on a scenario need not start the lab again.
         found = load(self._files, only=self._only)
-        return {"target": self.target, "definitions": found.definitions, "scenarios": found.scenarios}
+        served = [one for one in found.scenarios if self._place.servers == 1 or "alone" not in one]
+        return {"target": self.target, "definitions": found.definitions, "scenarios": served}
 
     def answer(self, method: str, path: str, body: Any) -> Any:
         """Answer one request."""
@@ -96,8 +108,7 @@ class Lab:
             server.revoke(str(body.get("token_id", "")))
             return {}
         if action == "remove":
-            server.unlock()
-            server.kill()
+            server.remove()
             del self._servers[name]
             return {}
         actions: dict[str, Callable[[], None]] = {
@@ -119,7 +130,12 @@ class Lab:
         with self._lock:
             self._count += 1
             name = f"s{self._count}"
-        self._servers[name] = LabServer(self._folder / name, options, self._authority)
+        folder = self._folder / name
+        folder.mkdir()
+        database = PostgresOfServer(shared_server()) if self._place.postgres else SqliteFile(folder)
+        self._servers[name] = LabServer(
+            folder, options, self._authority, database=database, servers=self._place.servers
+        )
         return name
 
     def close(self) -> None:
@@ -131,7 +147,7 @@ class Lab:
 
     def _remove_all(self) -> None:
         for server in list(self._servers.values()):
-            server.kill()
+            server.remove()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -192,8 +208,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: stdout is for the address, and runners report what went wrong."""
 
 
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told where its services run."""
+    parser.add_argument("--place", choices=PLACES, default="sqlite", help="where the services run (sqlite)")
+
+
 def main() -> int:
     """Serve until told to stop."""
+    parser = argparse.ArgumentParser(description="Serve scenarios, and servers to try them on.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to serve; none: all")
+    add_place(parser)
+    given = parser.parse_args()
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -202,7 +227,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     try:
-        with Lab(only=frozenset(sys.argv[1:])) as lab:
+        with Lab(only=frozenset(given.names), place=PLACES[given.place]) as lab:
             print(lab.url, flush=True)
             ended.wait()
     except (LabError, ScenarioError) as error:

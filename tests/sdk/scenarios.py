@@ -91,10 +91,17 @@ def _numbered(value: Any, number: int) -> Any:
     return value
 
 
+def has_own_server(scenario: dict[str, Any]) -> bool:
+    """Whether a scenario starts a server of its own, which takes most of its time."""
+    return any(step.get("lab", {}).get("path") == "/servers" for step in scenario["steps"])
+
+
 def _check(file: str, scenario: dict[str, Any], found: Scenarios) -> None:
     name = scenario.get("name", "")
     if not name or not scenario.get("promise") or not scenario.get("steps"):
         raise ScenarioError(f"{file}: each scenario has a name, a promise and steps; {name or scenario} has not")
+    if unknown := scenario.keys() - {"name", "promise", "alone", "steps"}:
+        raise ScenarioError(f"{file}: {name!r} has {', '.join(sorted(unknown))}, which nobody reads")
     if any(other["name"] == name for other in found.scenarios):
         raise ScenarioError(f"{file}: there is another scenario {name!r}")
     for index, step in enumerate(scenario["steps"]):

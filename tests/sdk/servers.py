@@ -1,11 +1,10 @@
-"""The servers of the lab: real ``execsvc serve`` processes with databases of their own, ended in every way."""
+"""The services of the lab: real ``execsvc serve`` processes with databases of their own, ended in every way."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,9 @@ import trustme
 from execsvc.clock import SystemClock
 from execsvc.model import SOMEBODY, Role
 from execsvc.model.identity import new_token
-from execsvc.store import opened_tokens
 from execsvc_client import TLS, ExecsvcError, ExecutionClient
+from tests.sdk.databases import LabDatabase
+from tests.servers.front import Front
 from tests.support.processes import ServerProcess
 from tests.support.scrapes import scrape
 
@@ -39,18 +39,31 @@ class LabError(Exception):
 
 
 class LabServer:
-    """A server that keeps its database and its port however often it is ended and started again.
+    """A service that keeps its database and its port however often it is ended and started again.
 
-    Calls are made from the threads of the lab, one at a time a server.
+    Calls are made from the threads of the lab, one at a time a service. Where it has several servers, all of them are
+    ended and started.
+
+    Args:
+        database: where its data are.
+        servers: several are behind a proxy, which has the one port and goes on when they do not.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, Any], authority: trustme.CA) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Mapping[str, Any],
+        authority: trustme.CA,
+        *,
+        database: LabDatabase,
+        servers: int = 1,
+    ) -> None:
         unknown = sorted(options.keys() - OPTIONS - OTHERS)
         if unknown:
             known = ", ".join(sorted(OPTIONS | OTHERS))
             raise LabError(f"there is no option {', '.join(unknown)}; there are {known}")
-        folder.mkdir(parents=True)
-        self._database = folder / "server.db"
+        self._folder = folder
+        self._database = database
         self._name = options.get("tls")
         limits = options.get("namespaces")
         self._environment = {} if limits is None else {"EXECSVC_NAMESPACES": json.dumps(limits)}
@@ -65,87 +78,103 @@ class LabServer:
         if self._name:
             self.ca = authority.cert_pem.bytes().decode()
             certificate = authority.issue_cert(self._name)
-            paths = [folder / "server.crt", folder / "server.key"]
+            paths = [folder / "tls.crt", folder / "tls.key"]
             for path, blobs in zip(paths, (certificate.cert_chain_pems, [certificate.private_key_pem]), strict=True):
                 path.write_bytes(b"".join(blob.bytes() for blob in blobs))
-            self._arguments += ["--tls-cert", str(paths[0]), "--tls-key", str(paths[1])]
+            if servers == 1:
+                self._arguments += ["--tls-cert", str(paths[0]), "--tls-key", str(paths[1])]
         self._lock = threading.Lock()
-        self._process: ServerProcess | None = None
-        self._writer: sqlite3.Connection | None = None
-        #: Host and port; the same for as long as the server is not removed.
-        self.target = "127.0.0.1:0"
+        #: Hosts and ports of the servers, and the processes while they run.
+        self._addresses = ["127.0.0.1:0"] * servers
+        self._processes: list[ServerProcess] = []
+        self._front: Front | None = None
         self.start()
+        if servers > 1:
+            self._front = Front(folder / "front", self._addresses, certificates=folder if self._name else None)
+
+    @property
+    def target(self) -> str:
+        """Host and port; the same for as long as it is not removed."""
+        return self._addresses[0] if self._front is None else self._front.address
 
     def start(self) -> None:
         """Start it, again on the same database and port. Does nothing where it runs."""
         with self._lock:
-            if self._process is not None:
+            if self._processes:
                 return
-            deadline = time.monotonic() + PATIENCE
-            while self._process is None:
-                try:
-                    self._process = ServerProcess(
-                        self._database,
-                        "--metrics",
-                        "0",
-                        *self._arguments,
-                        address=self.target,
-                        environment=self._environment,
-                    )
-                except RuntimeError as error:
-                    # Another process's connection can hold the port for a moment.
-                    if time.monotonic() > deadline:
-                        raise LabError(str(error)) from error
-            self.target = self._process.address
+            self._processes = [self._started(address) for address in self._addresses]
+            self._addresses = [process.address for process in self._processes]
+
+    def _started(self, address: str) -> ServerProcess:
+        deadline = time.monotonic() + PATIENCE
+        log = self._folder / "server.log"
+        options = ("--metrics", "0", *self._arguments)
+        while True:
+            try:
+                return ServerProcess(
+                    self._database.place, *options, address=address, log=log, environment=self._environment
+                )
+            except RuntimeError as error:
+                # Another process's connection can hold the port for a moment.
+                if time.monotonic() > deadline:
+                    raise LabError(str(error)) from error
 
     def kill(self) -> None:
         """End it as a power cut would."""
         with self._lock:
-            if self._process is not None:
-                self._process.kill()
-                self._process = None
+            for process in self._processes:
+                process.kill()
+            self._processes = []
+
+    def remove(self) -> None:
+        """End it, and forget what it kept."""
+        self._database.unlock()
+        self.kill()
+        if self._front is not None:
+            self._front.close()
+        self._database.remove()
 
     def drain(self) -> None:
         """Ask it to go down, and return once it takes nothing new; what is under way has ``grace`` seconds."""
-        process = self._running()
+        processes = self._running()
         token = self.token({})["token"] if "--auth" in self._arguments else ""
-        process.terminate()
-        tls = TLS(ca=self.ca, server_name=self._name) if self.ca else None
-        with ExecutionClient(self.target, tls=tls, token=token) as client:
-            try:
-                wait_until(lambda: client.server_info().draining, "the server to drain")
-            except ExecsvcError as error:
-                raise LabError(f"the server went down before it was seen draining: {error}") from error
+        tls = TLS(ca=self.ca, server_name=self._name) if self.ca and self._front is None else None
+        for process in processes:
+            process.terminate()
+            with ExecutionClient(process.address, tls=tls, token=token) as client:
+                try:
+                    wait_until(lambda: client.server_info().draining, "the server to drain")
+                except ExecsvcError as error:
+                    raise LabError(f"the server went down before it was seen draining: {error}") from error
 
     def stop(self) -> None:
         """Ask it to go down, and wait for its end."""
-        process = self._running()
-        process.terminate()
+        processes = self._running()
+        for process in processes:
+            process.terminate()
         with self._lock:
-            code = process.wait()
-            self._process = None
-        if code != 0:
-            raise LabError(f"the server ended with exit code {code}")
+            codes = {process.wait() for process in processes}
+            self._processes = []
+        if codes != {0}:
+            raise LabError(f"the servers ended with exit codes {sorted(codes)}")
 
     def freeze(self) -> None:
         """Let it stand still, its connections open, as a machine without a breath left does."""
-        self._running().process.send_signal(signal.SIGSTOP)
+        for process in self._running():
+            process.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._running().process.send_signal(signal.SIGCONT)
+        for process in self._running():
+            process.process.send_signal(signal.SIGCONT)
 
     def lock(self) -> None:
-        """Hold the database's write lock, as another process may."""
-        if self._writer is None:
-            self._writer = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False, timeout=30)
-            self._writer.execute("BEGIN IMMEDIATE")
+        """Let nothing be written to the database."""
+        self._database.lock()
 
     def unlock(self) -> None:
-        """Let the lock go."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        """Let it be written again."""
+        self._database.unlock()
 
     def token(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """Make an API token."""
@@ -154,30 +183,29 @@ class LabServer:
         except ValueError as error:
             raise LabError(str(error)) from error
         text, stored = new_token(namespace=namespace, role=role, name="", now=SystemClock()(), expire_time=None)
-        with opened_tokens(self._database) as tokens:
-            asyncio.run(tokens.add(stored, SOMEBODY))
+        self._database.with_tokens(lambda tokens: tokens.add(stored, SOMEBODY))
         return {"token": text, "token_id": stored.token_id}
 
     def revoke(self, token_id: str) -> None:
         """Revoke an API token."""
-        with opened_tokens(self._database) as tokens:
-            if asyncio.run(tokens.revoke(token_id, SystemClock()(), SOMEBODY)) is None:
-                raise LabError(f"there is no token {token_id!r}")
+        if self._database.with_tokens(lambda tokens: tokens.revoke(token_id, SystemClock()(), SOMEBODY)) is None:
+            raise LabError(f"there is no token {token_id!r}")
 
     def streams(self, until: int) -> int:
         """Wait until so many streams are under way on it."""
-        address = self._running().metrics
+        addresses = [process.metrics for process in self._running()]
 
         def count() -> int:
-            return int(sum(asyncio.run(scrape(address)).by("method", "rpc_streams", **EXECUTIONS).values()))
+            found = [asyncio.run(scrape(address)).by("method", "rpc_streams", **EXECUTIONS) for address in addresses]
+            return int(sum(sum(streams.values()) for streams in found))
 
         wait_until(lambda: count() == until, lambda: f"{until} streams; there are {count()}")
         return until
 
-    def _running(self) -> ServerProcess:
-        if self._process is None:
+    def _running(self) -> list[ServerProcess]:
+        if not self._processes:
             raise LabError("the server is not running")
-        return self._process
+        return self._processes
 
 
 #: Labels of the series that count streams of executions.

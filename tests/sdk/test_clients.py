@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 
 from tests.sdk.lab import Lab
 from tests.sdk.outcomes import run
-from tests.sdk.scenarios import load
+from tests.sdk.scenarios import has_own_server, load
 from tests.sdk.toolchains import script, toolchain
+from tests.servers.front import INSTALLED
+from tests.servers.places import PLACES
 from tools.client_code import outputs
 from tools.languages import LANGUAGES, ROOT, Language, environment
 
@@ -34,6 +37,28 @@ def language(request: pytest.FixtureRequest) -> Iterator[Language]:
 
 def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> None:
     outcome = run(language, lab.url, lab.names())
+
+    assert outcome.skipped == ""
+    assert (outcome.failures, outcome.broken) == ([], "")
+
+
+#: Whether there is time for all languages, and for the scenarios that start servers of their own.
+THOROUGH = os.environ.get("EXECSVC_THOROUGH") == "1"
+
+
+@pytest.mark.parametrize("place", [name for name in PLACES if name != "sqlite"])
+@pytest.mark.parametrize(
+    "language", LANGUAGES if THOROUGH else LANGUAGES[:1], ids=lambda language: language.name, indirect=True
+)
+def test_a_client_does_the_same_on_postgres_and_on_two_servers_behind_one_address(
+    language: Language, place: str
+) -> None:
+    if PLACES[place].servers > 1 and not INSTALLED:
+        pytest.skip("there is no wheel of Envoy for this machine")
+    shared = {scenario["name"] for scenario in load().scenarios if not has_own_server(scenario)}
+    only = frozenset() if THOROUGH else frozenset(shared | {"tail-across-a-kill"})
+    with Lab(place=PLACES[place], only=only) as lab:
+        outcome = run(language, lab.url, lab.names())
 
     assert outcome.skipped == ""
     assert (outcome.failures, outcome.broken) == ([], "")

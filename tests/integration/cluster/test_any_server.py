@@ -12,7 +12,7 @@ from execsvc.service import elsewhere
 from execsvc.store.postgres.jobs import Jobs
 from execsvc_client import AsyncExecutionClient, FailedPrecondition, NotFound
 from tests.integration.cluster.conftest import Replicas
-from tests.support.logs import story
+from tests.support.logs import story, told
 from tests.support.nodes import Gates
 from tests.support.workflows import ECHO, chain, gate, node, output, workflow
 
@@ -55,6 +55,39 @@ async def test_a_follower_sees_the_log_grow_and_end_on_another_server(replicas: 
                     gates.open(gate_of)
         assert seen == list(range(1, len(seen) + 1))
         assert len(seen) == len(await story(a, "e"))
+
+
+async def test_a_log_goes_on_where_an_execution_that_ended_here_was_retried_elsewhere(
+    replicas: Replicas, gates: Gates
+) -> None:
+    async with replicas() as a, replicas() as b:
+        await a.execute(chain("g"), execution_id="e")
+        await gates.entered("g")
+        await a.stop("e")
+        last = len(await story(a, "e"))
+        gates.open("g")
+        await b.retry("e")
+        async with asyncio.timeout(20), a.logs("e", after_sequence=last, follow=True) as log:
+            seen = [told(entry) async for entry in log]
+        assert (seen[0], seen[-1]) == ("retried", "completed")
+
+
+async def test_a_log_is_of_the_execution_that_has_the_id_now_where_another_server_gave_it_away(
+    replicas: Replicas, gates: Gates
+) -> None:
+    async with replicas() as a, replicas() as b:
+        await a.execute(ECHO, {"n": 1}, execution_id="e")
+        await b.wait("e")
+        await b.delete("e")
+        await b.execute(chain("g"), execution_id="e")
+        await gates.entered("g")
+        async with asyncio.timeout(20), a.logs("e", follow=True) as log, a.watch("e") as snapshots:
+            seen = [told(await anext(log))]
+            assert (await anext(snapshots)).status.state == "RUNNING"
+            gates.open("g")
+            seen += [told(entry) async for entry in log]
+            assert [snapshot.status.state async for snapshot in snapshots][-1] == "COMPLETED"
+        assert "g:completed" in seen
 
 
 async def test_a_watcher_on_another_server_sees_each_node_change_and_the_end(replicas: Replicas, gates: Gates) -> None:
@@ -212,3 +245,39 @@ async def test_a_pause_is_answered_once_the_server_that_runs_it_has_heard(
         await gates.left("g")
         assert (await a.status("e")).state == "PAUSED"
         assert gates.entries["h"] == 0
+
+
+async def test_a_pause_is_heard_where_the_run_writes_something_of_its_own_meanwhile(
+    replicas: Replicas, gates: Gates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read = asyncio.Event(), Jobs.statuses
+
+    async def statuses(jobs: Jobs, keys: Any) -> Any:
+        await reading.wait()
+        return await read(jobs, keys)
+
+    monkeypatch.setattr(Jobs, "statuses", statuses)
+    monkeypatch.setattr(elsewhere, "HEARTBEAT", 30.0)
+    definition = workflow("g > h > out", "k > out", g=gate("g"), h=gate("h"), k=gate("k"), out=output())
+    async with AsyncExitStack() as servers:
+        a = await servers.enter_async_context(replicas())
+        await a.execute(definition, execution_id="e")
+        await gates.entered("g")
+        await gates.entered("k")
+        b = await servers.enter_async_context(replicas())
+        pausing = asyncio.create_task(b.pause("e"))
+        async with asyncio.timeout(20):
+            while (await b.status("e")).state != "PAUSED":
+                pass
+            gates.open("k")
+            while "k:completed" not in await story(b, "e"):
+                pass
+            reading.set()
+            assert (await pausing).state == "PAUSED"
+            gates.open("g", "h")
+            while "g:completed" not in await story(b, "e"):
+                pass
+            await b.resume("e")
+            assert (await b.wait("e")).state == "COMPLETED"
+        told = [event for event in await story(b, "e") if event in ("paused", "resumed", "h:started")]
+        assert told == ["paused", "resumed", "h:started"]

@@ -129,3 +129,25 @@ async def test_priority_and_age_hold_whichever_server_it_came_in_by(replicas: Re
         assert sorted(starts, key=lambda name: starts[name]) == ["urgent", "old", "new", "idle"]
         gates.open("h")
         await a.wait("h")
+
+
+async def test_what_was_retried_here_and_taken_elsewhere_no_longer_counts_as_waiting_here(
+    replicas: Replicas, gates: Gates
+) -> None:
+    async with replicas(max_concurrent=1, max_queued=1) as a, replicas(max_concurrent=1, max_queued=1) as b:
+        await a.execute(chain("x"), execution_id="again")
+        await gates.entered("x")
+        await a.stop("again")
+        await a.execute(chain("g"), execution_id="here")
+        await gates.entered("g")
+        await b.execute(chain("h"), execution_id="there")
+        await gates.entered("h")
+        assert (await a.retry("again")).state == "PENDING"
+        gates.open("h")
+        await b.wait("there")
+        while (await a.status("again")).state == "PENDING":
+            pass
+        # Both are busy, and nothing waits.
+        assert (await a.execute(chain("y"), execution_id="waits")).state == "PENDING"
+        with pytest.raises(ResourceExhausted):
+            await a.execute(chain("y"), execution_id="one-too-many")

@@ -16,6 +16,8 @@ from tests.integration.gateway.conftest import Http, ready, started, state
 from tests.support.nodes import Gates
 from tests.support.workflows import ECHO, chain, node, output, transform, workflow
 
+pytestmark = pytest.mark.every_place
+
 
 async def test_execute_answers_202_with_the_initial_state_and_where_to_look(http: Http) -> None:
     body = {"execution_id": "e", "workflow_id": "w", "definition": ECHO, "input_data": {"n": 3, "x": 0.5}}

@@ -15,6 +15,8 @@ from tests.integration.gateway.conftest import Http, messages, started, until
 from tests.support.nodes import Gates
 from tests.support.workflows import ECHO, chain, node, output, workflow
 
+pytestmark = pytest.mark.every_place
+
 
 def sequences(seen: list[dict[str, Any]]) -> list[int]:
     """Sequences of the log entries among messages."""

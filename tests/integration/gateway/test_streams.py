@@ -6,7 +6,6 @@ import asyncio
 import re
 import socket
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from tests.integration.conftest import StartServer
 from tests.integration.gateway.conftest import Event, Http, started, state
 from tests.support.nodes import Gates
 from tests.support.workflows import ECHO, chain, node, output, workflow
+
+pytestmark = pytest.mark.every_place
 
 
 async def finished(http: Http, execution_id: str = "e") -> int:
@@ -168,7 +169,7 @@ async def test_open_streams_go_on_when_the_server_is_back(start_server: StartSer
 
 
 async def test_a_stream_whose_execution_is_gone_says_so(
-    start_server: StartServer, gates: Gates, tmp_path: Path
+    start_server: StartServer, gates: Gates, another: dict[str, Any]
 ) -> None:
     first = AsyncExitStack()
     client = await first.enter_async_context(start_server())
@@ -180,7 +181,7 @@ async def test_a_stream_whose_execution_is_gone_says_so(
             await anext(log)
             await anext(both)
             await first.aclose()
-            async with start_server(address=address, database=tmp_path / "other.db"):
+            async with start_server(address=address, **another):
                 for events in (log, both):
                     last = [event async for event in events][-1]
                     assert (last.name, last.data["reason"], last.data["status"]) == (
