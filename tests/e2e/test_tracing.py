@@ -218,6 +218,26 @@ async def test_messages_are_in_spans_where_that_is_asked_for(
     assert [secret for secret in ("canary-key", "canary-token") if secret in collector.raw()] == []
 
 
+async def test_a_secret_of_a_workflow_is_not_in_spans_that_hold_messages_and_errors(
+    tmp_path: Path, collector: OtlpCollector, chat: ChatServer
+) -> None:
+    variables = traced(
+        collector, CANARY_KEY="canary-of-the-workflow", OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="true"
+    )
+    definition = greeting(chat, "say @@401-echo-key@@", api_key="secret:KEY", on_error={"action": "continue"})
+    with ServerProcess(tmp_path / "execsvc.db", "--secrets", "env:CANARY_", environment=variables) as server:
+        async with AsyncExecutionClient(server.address) as client:
+            await client.execute(definition, {}, execution_id="e-1")
+            await client.wait("e-1")
+        server.terminate()
+        assert await asyncio.to_thread(server.wait) == 0
+
+    assert chat.requests()[0]["authorization"] == "Bearer canary-of-the-workflow"
+    asked = only(collector.spans(), "chat ok")
+    assert "refused the credentials (401)" in asked.status["message"]
+    assert "canary-of-the-workflow" not in collector.raw()
+
+
 async def test_standard_variables_say_how_traces_are_sent(tmp_path: Path, collector: OtlpCollector) -> None:
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.grpc_url,
