@@ -14,6 +14,7 @@ from execsvc.cli import (
     config,
     control,
     database,
+    doctor,
     executions,
     gateway,
     history,
@@ -56,6 +57,7 @@ for module in (
     workflows,
     config,
     database,
+    doctor,
     tokens,
     stores,
 ):

@@ -42,7 +42,7 @@ def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, st
     if wanted.insecure or wanted.tls_cert is not None:
         return
     for flag, address in addresses:
-        if address is not None and not _is_local(address):
+        if address is not None and not is_local(address):
             raise CliError(
                 f"{flag} {address} is reached from other machines, and nothing would protect it: add --tls-cert and "
                 "--tls-key, or --insecure where something in front of it does (a proxy, a private network)",
@@ -81,7 +81,7 @@ def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str
     if wanted.auth != "none" or wanted.tls_client_ca is not None:
         return
     for flag, address in addresses:
-        if address is not None and not _is_local(address):
+        if address is not None and not is_local(address):
             logger.warning(
                 "%s %s is reached from other machines, and nobody is asked who they are: anybody may start, see and "
                 "delete executions; --auth token asks them, --tls-client-ca their certificates",
@@ -90,7 +90,8 @@ def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str
             )
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
+    """Whether an address is reached from this machine alone."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         return host == "localhost" or ip_address(host).is_loopback

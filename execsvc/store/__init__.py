@@ -23,13 +23,16 @@ from execsvc.store.protocol import (
 from execsvc.store.sqlite import (
     BackupUnusable,
     Copied,
+    FileCondition,
     Finding,
     SqliteStore,
     back_up,
     bring_up_to_date,
     check_database,
+    file_condition,
     opened_tokens,
     restore,
+    sqlite_version,
 )
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "Created",
     "DeleteExecution",
     "Fetched",
+    "FileCondition",
     "Finding",
     "KeyRoom",
     "Listed",
@@ -65,7 +69,9 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "file_condition",
     "mark_of",
     "opened_tokens",
     "restore",
+    "sqlite_version",
 ]
