@@ -25,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock keep-database clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer ver
 	$(COMPILE) --constraint requirements/dev.lock --group build --group dev --group bench --output-file requirements/bench.lock pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/build.lock
 	$(COMPILE) --constraint requirements/dev.lock --extra postgres --output-file requirements/image.lock pyproject.toml
+
+keep-database: $(VENV)/ready-dev  ## Keep databases of the present schema for the tests of upgrades, with each new step of it
+	$(BIN)/python -m tests.upgrade.keep
 
 clean:  ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist $(wildcard $(foreach made,build dist node_modules target,clients/*/$(made))) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

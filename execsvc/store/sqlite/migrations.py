@@ -1,6 +1,6 @@
 """The schema of the SQLite database as numbered, forward-only steps, each in one transaction with its record.
 
-Never edit a step that was released; add one.
+Never edit a step that was released; add one, and keep a database that has it (`make keep-database`).
 """
 
 from __future__ import annotations
