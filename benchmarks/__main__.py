@@ -25,6 +25,7 @@ NAMES: Final = (
     "disk",
     "gateway",
     "replicas",
+    "overload",
 )
 
 

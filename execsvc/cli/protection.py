@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,15 @@ def certificate_files(wanted: ServerSettings) -> CertificateFiles | None:
         missing = "--tls-cert" if wanted.tls_cert is None else "--tls-key"
         raise usage_error(f"a certificate and its key go together; add {missing}")
     return CertificateFiles(certificate=wanted.tls_cert, key=wanted.tls_key, client_ca=wanted.tls_client_ca)
+
+
+def listening_addresses(wanted: ServerSettings) -> Sequence[tuple[str, str | None]]:
+    """Give the flag of each address at which the API is served, and the address; None: it is not served there."""
+    return (
+        ("--address", wanted.address),
+        ("--operator-address", wanted.operator_address),
+        ("--http", wanted.http),
+    )
 
 
 def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, str | None]]) -> None:

@@ -17,7 +17,8 @@ import uvicorn
 
 from execsvc.certificates import Renewing, server_context
 from execsvc.gateway.api import make_app
-from execsvc.gateway.context import Gateway
+from execsvc.gateway.connections import GuardedProtocol
+from execsvc.gateway.context import Gateway, Places
 from execsvc.gateway.origins import bearer
 from execsvc.gateway.settings import Settings
 from execsvc_client import AsyncExecutionClient
@@ -95,9 +96,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             ) as streams,
             _channel(target, settings) as channel,
         ):
-            gateway = Gateway(settings=settings, calls=calls, streams=streams)
+            gateway = Gateway(settings=settings, calls=calls, streams=streams, places=Places(settings.max_streams))
             config = uvicorn.Config(
                 make_app(gateway, channel),
+                http=GuardedProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
+from execsvc.rpc.admission import Admission
 from execsvc.rpc.calls import MethodObserver, observed_stream, observed_unary
-from execsvc.rpc.gate import Gate, admitted
+from execsvc.rpc.gate import Gate, admitted, client_of
 from execsvc.wire.errors import internal_status, status_of
 
 logger = logging.getLogger(__name__)
@@ -24,26 +27,26 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
-class _Unreadable:
-    """Stands for a request whose bytes are no message of its type, or too many; says which."""
-
-    def __init__(self, error: ExecsvcError) -> None:
-        self.error = error
-
-
 class Interceptor(grpc.aio.ServerInterceptor):
     """Puts a gate before every method, and applies the table of ``execsvc.wire.errors`` to those of the API.
 
     Args:
         gate: lets calls in.
+        admission: makes calls wait for their turn.
         request_bytes: size of a request at most.
         observers: told of calls, by method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
     """
 
     def __init__(
-        self, *, gate: Gate, request_bytes: int, observers: Mapping[str, MethodObserver] | None = None
+        self,
+        *,
+        gate: Gate,
+        admission: Admission,
+        request_bytes: int,
+        observers: Mapping[str, MethodObserver] | None = None,
     ) -> None:
         self._gate = gate
+        self._admission = admission
         self._request_bytes = request_bytes
         self._observers = observers or {}
         self._wrapped: dict[str, Handler] = {}
@@ -62,11 +65,42 @@ class Interceptor(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
             # Standard services (health, reflection, channelz) have errors of their own.
-            if handler is None or not method.startswith(_OURS):
-                return handler
-            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, self._observers.get(method))
+            wrap = self._wrap if method.startswith(_OURS) else self._wrap_standard
+            wrapped = self._wrapped[method] = wrap(handler, method)
         return wrapped
+
+    def _wrap(self, handler: Any, method: str) -> Handler:
+        # Requests are taken as a stream of one, so that nothing is read of those that have to wait, or are refused.
+        observer = self._observers.get(method)
+        read = _reads(handler.request_deserializer, self._request_bytes)
+        if handler.response_streaming:
+
+            def checked(request: Any, context: Any) -> AsyncIterator[Any]:
+                return admitted(handler.unary_stream(request, context))
+
+            stream = _stream(self._admission.stream(checked, read, client_of), method)
+            return grpc.stream_stream_rpc_method_handler(
+                observed_stream(stream, observer) if observer else stream,
+                response_serializer=handler.response_serializer,
+            )
+        unary = _unary(self._admission.unary(method, handler.unary_unary, read, client_of), method)
+        return grpc.stream_unary_rpc_method_handler(
+            observed_unary(unary, observer) if observer else unary, response_serializer=handler.response_serializer
+        )
+
+    def _wrap_standard(self, handler: Any, method: str) -> Handler:
+        if not handler.response_streaming:
+            return cast("Handler", handler)
+        counted = self._admission.standard(handler.stream_stream or handler.unary_stream)
+        # They answer by ``yield``, or by ``context.write``.
+        behavior = _stream(counted, method) if inspect.isasyncgenfunction(counted) else _unary(counted, method)
+        make: Any = grpc.unary_stream_rpc_method_handler
+        if handler.request_streaming:
+            make = grpc.stream_stream_rpc_method_handler
+        return cast("Handler", make(behavior, handler.request_deserializer, handler.response_serializer))
 
     def _refusal(self, error: Exception, method: str) -> Handler:
         async def refuse(requests: Any, context: Any) -> AsyncIterator[Any]:
@@ -78,34 +112,23 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, observer) if observer else refuse)
 
 
-def _wrap(handler: Any, method: str, request_bytes: int, observer: MethodObserver | None) -> Handler:
-    deserialize = handler.request_deserializer
-
+def _reads(deserialize: Callable[[bytes], Any], request_bytes: int) -> Callable[[bytes], Any]:
     def read(data: bytes) -> Any:
         if len(data) > request_bytes:
-            return _Unreadable(TooLarge(path="request", size=len(data), limit=request_bytes))
+            raise TooLarge(path="request", size=len(data), limit=request_bytes)
         try:
             return deserialize(data)
         except DecodeError:
             message = "is no message of this method's request type, nests too deeply, or holds text that is not UTF-8"
-            return _Unreadable(InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]))
+            raise InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]) from None
 
-    if handler.response_streaming:
-        stream = _stream(handler.unary_stream, method)
-        return grpc.unary_stream_rpc_method_handler(
-            observed_stream(stream, observer) if observer else stream, read, handler.response_serializer
-        )
-    unary = _unary(handler.unary_unary, method)
-    return grpc.unary_unary_rpc_method_handler(
-        observed_unary(unary, observer) if observer else unary, read, handler.response_serializer
-    )
+    return read
 
 
 def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def call(request: Any, context: Any) -> Any:
+    async def call(requests: Any, context: Any) -> Any:
         try:
-            _check(request)
-            return await behavior(request, context)
+            return await behavior(requests, context)
         except Exception as error:
             await _abort(context, error, method)
 
@@ -113,22 +136,18 @@ def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Calla
 
 
 def _stream(
-    behavior: Callable[[Any, Any], AsyncGenerator[Any, None]], method: str
+    behavior: Callable[[Any, Any], AsyncIterator[Any]], method: str
 ) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def call(requests: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            _check(request)
-            async for response in admitted(behavior(request, context)):
-                yield response
+            # A stream that is given up must let go at once, not when it is collected.
+            async with aclosing(behavior(requests, context)) as responses:  # type: ignore[type-var]
+                async for response in responses:
+                    yield response
         except Exception as error:
             await _abort(context, error, method)
 
     return call
-
-
-def _check(request: Any) -> None:
-    if isinstance(request, _Unreadable):
-        raise request.error
 
 
 async def _abort(context: Any, error: Exception, method: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from execsvc.cli.doctor.certificates import key_rights
 from execsvc.cli.doctor.findings import Finding, ok, problem, warning
 from execsvc.cli.failures import CliError
-from execsvc.cli.protection import certificate_files, is_local, jwt_rules, require_protection
+from execsvc.cli.protection import certificate_files, is_local, jwt_rules, listening_addresses, require_protection
 from execsvc.errors import ExecsvcError
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ def _holds_secrets(file: Path) -> bool:
 
 def _fit(wanted: ServerSettings) -> Iterator[Finding]:
     """Check what a server refuses."""
-    addresses = (("--address", wanted.address), ("--http", wanted.http))
     for check in (
         lambda: certificate_files(wanted),
         lambda: jwt_rules(wanted),
-        lambda: require_protection(wanted, addresses),
+        lambda: require_protection(wanted, listening_addresses(wanted)),
     ):
         try:
             check()
@@ -99,7 +98,7 @@ def _fit(wanted: ServerSettings) -> Iterator[Finding]:
 
 def _open(wanted: ServerSettings) -> Iterator[Finding]:
     """Check what anybody on the network could do."""
-    beyond = [address for address in (wanted.address, wanted.http) if address is not None and not is_local(address)]
+    beyond = [address for _, address in listening_addresses(wanted) if address is not None and not is_local(address)]
     asked = wanted.auth != "none" or wanted.tls_client_ca is not None
     if beyond and not asked:
         yield problem(

@@ -1,7 +1,7 @@
 """The schema of the Postgres database as numbered, forward-only steps, each in one transaction with its record.
 
-Never edit a step that was released; add one, and keep a database that has it (`make keep-database`). Everything lives in a schema of its own, named in each statement: a search
-path would be session state.
+Never edit a step that was released; add one, and keep a database that has it (`make keep-database`). Everything lives
+in a schema of its own, named in each statement: a search path would be session state.
 """
 
 from __future__ import annotations
