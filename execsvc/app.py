@@ -20,9 +20,12 @@ from typing import Any, Final, Literal, TypeVar
 from execsvc.certificates import CertificateFiles, Renewing
 from execsvc.clock import Clock, SystemClock, new_uid
 from execsvc.definition import BUILTIN, NodeTypes
-from execsvc.engine import Engine, Executors, Observer, builtin_executors
+from execsvc.egress import Egress
+from execsvc.egress.network import Network
+from execsvc.engine import Engine, Executors, Observer, builtin_executors, operator_hosts
 from execsvc.errors import IdentityUnusable, StorageUnavailable
 from execsvc.metrics import Metrics, served
+from execsvc.model import UNLIMITED, Namespaces
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.rpc import Guard, RpcServer, server_credentials
 from execsvc.service import (
@@ -35,6 +38,7 @@ from execsvc.service import (
     JwtRules,
     Limits,
     Logs,
+    Quotas,
     Services,
     Watcher,
     Workflows,
@@ -62,6 +66,8 @@ class Settings:
     auth: Literal["none", "token"] = "none"
     #: With ``token``: whose JSON Web Tokens are taken besides; None: nobody's.
     jwt: JwtRules | None = None
+    #: With ``token``, and authorities of clients: the file that says who callers are by their certificates; None: none.
+    tls_clients: Path | None = None
     #: Where Prometheus finds metrics, as ``host:port``; None: nowhere, and nothing is measured.
     metrics: str | None = None
     #: The SQLite file; made if it is not there.
@@ -86,10 +92,18 @@ class Settings:
     max_timeout: int | None = None
     #: Microseconds that executions are kept after their end; None: for ever.
     retention: int | None = None
+    #: Whether each change is recorded in the audit trail, with who made it; None: where everybody is asked that.
+    audit: Literal["on", "off"] | None = None
+    #: Microseconds that its records are kept; None: for ever.
+    audit_retention: int | None = None
+    #: What each namespace may use.
+    namespaces: Namespaces = UNLIMITED
     #: Seconds that nodes under way have to end when the server goes down.
     grace: float = 10.0
     #: Seconds without news after which a log stream says that it lives.
     heartbeat: float = 5.0
+    #: Hosts that nodes may call where a workflow names them, as ``egress.parse_rule`` takes them; none: any public one.
+    egress: tuple[str, ...] = ()
     #: Node types and who runs them.
     node_types: NodeTypes = field(default_factory=lambda: BUILTIN)
     executors: Callable[[], Executors] = builtin_executors
@@ -153,6 +167,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
     )
     clock = settings.clock
     taken_over = asyncio.Event()
+    egress = Egress(settings.egress, trusted=operator_hosts(os.environ))
     store = await _open_store(settings, metrics, taken_over.set)
     changes = Changes()
     stack = contextlib.ExitStack()
@@ -162,6 +177,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
             clock=clock,
             node_types=settings.node_types,
             executors=settings.executors(),
+            network=Network(egress),
             observers=settings.observers if metrics is None else (*settings.observers, metrics.on_event),
             on_token=changes.token,
             in_doubt=_in_doubt(store),
@@ -177,7 +193,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         store.listen(changes.publish)
         elsewhere = _elsewhere(store, changes, engine)
         identities = _identities(settings, store)
-        services = _services(settings, store, queue, engine, changes, elsewhere, limits)
+        services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress)
         started = clock()
 
         def door(address: str, beside: str | None) -> RpcServer:
@@ -193,6 +209,7 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
                     *(() if identities is None else ("auth:token",)),
                 ],
                 identities=identities,
+                namespaces=settings.namespaces,
                 calls=metrics,
                 guard=settings.guard,
                 credentials=None if certificates is None else server_credentials(certificates),
@@ -205,7 +222,8 @@ async def _running(settings: Settings, metrics: Metrics | None) -> AsyncIterator
         doors = [server] if operators is None else [server, operators]
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
-        if identities is not None and settings.jwt is None and not await store.tokens.all():
+        by_others = settings.jwt is not None or settings.tls_clients is not None
+        if identities is not None and not by_others and not await store.tokens.all():
             logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
         try:
@@ -257,14 +275,27 @@ async def _open_store(settings: Settings, metrics: Metrics | None, taken_over: C
 def _identities(settings: Settings, store: Store) -> Identities | None:
     if settings.auth == "none":
         return None
-    if settings.jwt is None:
-        return Identities(tokens=store.tokens, clock=settings.clock)
+    provider = certificates = None
+    if settings.jwt is not None:
+        with _installed("JSON Web Tokens", "jwt"):
+            from execsvc.service.jwts import Jwts
+
+        provider = Jwts(settings.jwt)
+    if settings.tls_clients is not None:
+        with _installed("certificates of clients", "mtls"):
+            from execsvc.service.certified import Certified
+
+        certificates = Certified(settings.tls_clients, settings.clock)
+    return Identities(tokens=store.tokens, clock=settings.clock, provider=provider, certificates=certificates)
+
+
+@contextlib.contextmanager
+def _installed(what: str, extra: str) -> Iterator[None]:
     try:
-        from execsvc.service.jwts import Jwts
+        yield
     except ModuleNotFoundError as error:
-        why = "JSON Web Tokens need packages that are not installed: pip install 'execsvc[jwt]'"
+        why = f"{what} need packages that are not installed: pip install 'execsvc[{extra}]'"
         raise IdentityUnusable(why) from error
-    return Identities(tokens=store.tokens, clock=settings.clock, provider=Jwts(settings.jwt))
 
 
 def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | None) -> Queue:
@@ -283,6 +314,7 @@ def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | 
             capacity=capacity,
             owner=owner,
             waited=waited,
+            namespaces=settings.namespaces,
         )
     return DistributedQueue(
         store=store,
@@ -294,6 +326,7 @@ def _queue(settings: Settings, store: Store, engine: Engine, metrics: Metrics | 
         capacity=capacity,
         owner=owner,
         waited=waited,
+        namespaces=settings.namespaces,
     )
 
 
@@ -323,9 +356,11 @@ def _services(
     changes: Changes,
     elsewhere: Elsewhere | None,
     limits: Limits,
+    egress: Egress,
 ) -> Services:
     clock = settings.clock
-    workflows = Workflows(store=store, clock=clock, types=settings.node_types)
+    audited = settings.auth == "token" if settings.audit is None else settings.audit == "on"
+    workflows = Workflows(store=store, clock=clock, types=settings.node_types, egress=egress, audited=audited)
     return Services(
         executions=Executions(
             store=store,
@@ -335,6 +370,8 @@ def _services(
             clock=clock,
             limits=limits,
             new_uid=settings.new_uid,
+            quotas=Quotas(store=store, namespaces=settings.namespaces),
+            audited=audited,
         ),
         control=Control(
             store=store,
@@ -344,20 +381,24 @@ def _services(
             clock=clock,
             limits=limits,
             elsewhere=elsewhere,
+            audited=audited,
         ),
         logs=Logs(store=store, changes=changes, heartbeat=settings.heartbeat),
         watcher=Watcher(store=store, changes=changes, heartbeat=settings.heartbeat),
-        history=History(store=store, clock=clock),
+        history=History(store=store, clock=clock, audited=audited),
         workflows=workflows,
     )
 
 
 @asynccontextmanager
 async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[None]:
-    if settings.retention is None:
+    if settings.retention is None and settings.audit_retention is None and not settings.namespaces.have_retention:
         yield
         return
-    pruning = asyncio.create_task(services.history.keep_pruned(settings.retention), name="execsvc-pruning")
+    keep = services.history.keep_pruned(
+        retention=settings.retention, audit_retention=settings.audit_retention, namespaces=settings.namespaces
+    )
+    pruning = asyncio.create_task(keep, name="execsvc-pruning")
     try:
         yield
     finally:

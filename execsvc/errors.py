@@ -156,9 +156,40 @@ class QueueFull(ExecsvcError):
     #: Seconds after which a client should try again.
     retry_delay = 5.0
 
+    def __init__(self, capacity: int, *, of_namespace: bool = False) -> None:
+        self.capacity = capacity
+        #: Whether it is the caller's namespace that has as many as it may.
+        self.of_namespace = of_namespace
+        which, allows = (" of this namespace", "it may have") if of_namespace else ("", "this server allows")
+        super().__init__(f"{capacity} executions{which} wait already, as many as {allows}; try again later")
+
+
+class NamespaceFull(ExecsvcError):
+    """As many executions of this namespace are on record as it may have; delete some, or try again later."""
+
+    reason = "NAMESPACE_FULL"
+    #: Seconds after which a client should try again: some may have passed their retention by then.
+    retry_delay = 60.0
+
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        super().__init__(f"{capacity} executions wait already, as many as this server allows; try again later")
+        super().__init__(
+            f"{capacity} executions of this namespace are on record, as many as it may have; delete some, or try again "
+            "later"
+        )
+
+
+class RateLimited(ExecsvcError):
+    """This namespace makes more calls than it may; try again later."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, rate: float, retry_delay: float) -> None:
+        #: Calls a second that it may make.
+        self.rate = rate
+        #: Seconds after which a client should try again.
+        self.retry_delay = retry_delay
+        super().__init__(f"this namespace may make {rate:g} calls a second on this server; try again later")
 
 
 class ServerDraining(ExecsvcError):
@@ -195,6 +226,11 @@ class CredentialsInvalid(ExecsvcError):
     """The credential is not valid here, or not any more; ask whoever runs this server for another."""
 
     reason = "CREDENTIALS_INVALID"
+
+    def __init__(self, logged: str = "its credential is not valid") -> None:
+        #: For the log alone: what is wrong, without the credential. Callers are not told.
+        self.logged = logged
+        super().__init__()
 
 
 class TooManyFailures(ExecsvcError):

@@ -79,7 +79,7 @@ def shown(setting: Setting, value: Any) -> Any:
 
 def _text(setting: Setting, value: Any) -> str:
     value = shown(setting, value)
-    if value is None or value == []:
+    if value in (None, [], {}):
         return f"({setting.otherwise})"
     return (
         " ".join(map(str, value))

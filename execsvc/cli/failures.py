@@ -118,6 +118,7 @@ _HINTS = {
     "CREDENTIALS_MISSING": "here that is EXECSVC_TOKEN",
     "EXECUTION_EXISTS": "or leave out --id",
     "QUEUE_FULL": "`execsvc list --state pending` shows what waits",
+    "NAMESPACE_FULL": "`execsvc prune` deletes what has ended",
 }
 
 

@@ -42,6 +42,13 @@ class AuthMode(StrEnum):
     TOKEN = "token"
 
 
+class OnOff(StrEnum):
+    """A switch that may also be left as it is."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class RoleName(StrEnum):
     """What a caller may do."""
 
@@ -140,5 +147,6 @@ RetryBackoff = Annotated[
     ),
 ]
 Plugins = Annotated[list[str] | None, setting_option("plugin", callback=_of_client)]
+Egress = Annotated[list[str] | None, setting_option("egress", callback=_of_client)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end and print its output.")]
 Model = Annotated[str | None, setting_option("model", callback=_of_client)]

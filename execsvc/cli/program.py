@@ -11,6 +11,7 @@ import typer
 
 from execsvc import __version__
 from execsvc.cli import (
+    audit,
     config,
     control,
     database,
@@ -59,6 +60,7 @@ for module in (
     database,
     doctor,
     tokens,
+    audit,
     stores,
 ):
     module.register(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from execsvc.certificates import CertificateFiles
@@ -79,6 +80,21 @@ def jwt_rules(wanted: ServerSettings) -> JwtRules | None:
         namespace_claim=wanted.jwt_namespace_claim,
         role_claim=wanted.jwt_role_claim,
     )
+
+
+def clients_file(wanted: ServerSettings) -> Path | None:
+    """Give the file that says who callers are by their certificates; None: none.
+
+    Raises:
+        CliError: the settings that it takes are not there.
+    """
+    if wanted.tls_clients is None:
+        return None
+    if wanted.tls_client_ca is None:
+        raise usage_error("without --tls-client-ca clients show no certificates to be known by; add that")
+    if wanted.auth != "token":
+        raise usage_error("without --auth token nobody is asked who they are, by a certificate or otherwise; add that")
+    return wanted.tls_clients
 
 
 def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str, str | None]]) -> None:

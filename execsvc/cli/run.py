@@ -21,6 +21,7 @@ from execsvc.cli.failures import usage_error
 from execsvc.cli.files import JsonFile, located, read_input, read_workflow
 from execsvc.cli.options import (
     AsJson,
+    Egress,
     Input,
     Labels,
     Level,
@@ -63,6 +64,8 @@ class Job:
     database: Path | None
     #: Of the server of its own.
     plugins: tuple[str, ...]
+    #: Of the server of its own: hosts that nodes may call.
+    egress: tuple[str, ...]
     #: Entries below are not shown as lines.
     level: Level
     as_json: bool
@@ -92,6 +95,7 @@ def run(
     retry_attempts: RetryAttempts = None,
     retry_backoff: RetryBackoff = None,
     plugins: Plugins = None,
+    egress: Egress = None,
     level: Annotated[Level, typer.Option(case_sensitive=False, help="Show no log lines below this.")] = Level.INFO,
     as_json: AsJson = False,
 ) -> None:
@@ -112,6 +116,7 @@ def run(
         target=target or None,
         database=db,
         plugins=tuple(plugins or ()),
+        egress=tuple(egress or ()),
         level=level,
         as_json=as_json,
     )
@@ -143,7 +148,7 @@ async def _run(job: Job) -> ExitCode:
     async with AsyncExitStack() as stack:
         target = job.target
         if target is None:
-            target = await stack.enter_async_context(_embedded(job.database, job.plugins))
+            target = await stack.enter_async_context(_embedded(job))
         stack.enter_context(reachable(target))
         how = connection()
         # One of its own is in this process, and asks for nothing.
@@ -207,18 +212,19 @@ async def _follow(client: AsyncExecutionClient, view: View, execution_id: str) -
 
 
 @asynccontextmanager
-async def _embedded(database: Path | None, plugins: tuple[str, ...]) -> AsyncIterator[str]:
+async def _embedded(job: Job) -> AsyncIterator[str]:
     """Run a server on a free port of this machine; gives its address."""
     from execsvc.app import Settings, running
     from execsvc.engine import load_plugins
 
-    node_types, executors = load_plugins(plugins)
+    node_types, executors = load_plugins(job.plugins)
     with tempfile.TemporaryDirectory(prefix="execsvc-") as folder:
         settings = Settings(
             address="127.0.0.1:0",
-            database=database or Path(folder) / "execsvc.db",
+            database=job.database or Path(folder) / "execsvc.db",
             grace=GRACE,
             heartbeat=1.0,
+            egress=job.egress,
             node_types=node_types,
             executors=executors,
         )

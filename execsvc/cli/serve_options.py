@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from execsvc.cli.options import AuthMode, Level, setting_option
+from execsvc.cli.options import AuthMode, Level, OnOff, setting_option
 from execsvc.cli.server_log import LogFormat
 
 Address = Annotated[str | None, setting_option("address")]
@@ -23,7 +23,10 @@ KeyLimit = Annotated[list[str] | None, setting_option("key_limit")]
 DefaultTimeout = Annotated[str | None, setting_option("default_timeout")]
 MaxTimeout = Annotated[str | None, setting_option("max_timeout")]
 Retention = Annotated[str | None, setting_option("retention")]
+AuditSwitch = Annotated[OnOff | None, setting_option("audit", case_sensitive=False)]
+AuditRetention = Annotated[str | None, setting_option("audit_retention")]
 ServerPlugins = Annotated[list[str] | None, setting_option("plugin")]
+Egress = Annotated[list[str] | None, setting_option("egress")]
 Grace = Annotated[str | None, setting_option("grace")]
 Heartbeat = Annotated[str | None, setting_option("heartbeat")]
 MetricsAddress = Annotated[str | None, setting_option("metrics")]
@@ -33,6 +36,7 @@ MaxBody = Annotated[str | None, setting_option("max_body")]
 TlsCert = Annotated[str | None, setting_option("tls_cert")]
 TlsKey = Annotated[str | None, setting_option("tls_key")]
 TlsClientCa = Annotated[str | None, setting_option("tls_client_ca")]
+TlsClients = Annotated[str | None, setting_option("tls_clients")]
 Auth = Annotated[AuthMode | None, setting_option("auth", case_sensitive=False)]
 JwtIssuer = Annotated[str | None, setting_option("jwt_issuer")]
 JwtAudience = Annotated[str | None, setting_option("jwt_audience")]

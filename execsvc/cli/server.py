@@ -20,6 +20,7 @@ from execsvc.cli.gateway import GatewayBeside
 from execsvc.cli.options import DEFAULT_ADDRESS, AsJson, Level, Target
 from execsvc.cli.protection import (
     certificate_files,
+    clients_file,
     jwt_rules,
     listening_addresses,
     require_protection,
@@ -27,10 +28,13 @@ from execsvc.cli.protection import (
 )
 from execsvc.cli.serve_options import (
     Address,
+    AuditRetention,
+    AuditSwitch,
     Auth,
     Cors,
     Database,
     DefaultTimeout,
+    Egress,
     Grace,
     Heartbeat,
     Http,
@@ -61,6 +65,7 @@ from execsvc.cli.serve_options import (
     ServerPlugins,
     TlsCert,
     TlsClientCa,
+    TlsClients,
     TlsKey,
 )
 from execsvc.cli.server_log import log_to_stderr
@@ -69,6 +74,8 @@ from execsvc.cli.text import print_json, printable
 
 if TYPE_CHECKING:
     from execsvc.app import Running
+    from execsvc.config.models import ServerSettings
+    from execsvc.model import Namespaces
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +107,10 @@ def serve(
     default_timeout: DefaultTimeout = None,
     max_timeout: MaxTimeout = None,
     retention: Retention = None,
+    audit: AuditSwitch = None,
+    audit_retention: AuditRetention = None,
     plugin: ServerPlugins = None,
+    egress: Egress = None,
     grace: Grace = None,
     heartbeat: Heartbeat = None,
     metrics: MetricsAddress = None,
@@ -110,6 +120,7 @@ def serve(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
+    tls_clients: TlsClients = None,
     auth: Auth = None,
     jwt_issuer: JwtIssuer = None,
     jwt_audience: JwtAudience = None,
@@ -142,7 +153,10 @@ def serve(
         default_timeout=default_timeout,
         max_timeout=max_timeout,
         retention=retention,
+        audit=audit,
+        audit_retention=audit_retention,
         plugin=plugin or None,
+        egress=egress or None,
         grace=grace,
         heartbeat=heartbeat,
         metrics=metrics,
@@ -152,6 +166,7 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_client_ca=tls_client_ca,
+        tls_clients=tls_clients,
         auth=auth,
         jwt_issuer=jwt_issuer,
         jwt_audience=jwt_audience,
@@ -167,6 +182,7 @@ def serve(
     postgres = postgres_database(loaded)
     certificates = certificate_files(wanted)
     jwt = jwt_rules(wanted)
+    clients = clients_file(wanted)
     addresses = listening_addresses(wanted)
     require_protection(wanted, addresses)
     # Heavy: LangGraph and everything else a server is made of.
@@ -184,6 +200,7 @@ def serve(
         certificates=certificates,
         auth=wanted.auth,
         jwt=jwt,
+        tls_clients=clients,
         metrics=wanted.metrics,
         database=wanted.db,
         postgres=postgres,
@@ -198,11 +215,15 @@ def serve(
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,
         key_limits=wanted.key_limit.by_key,
+        namespaces=_namespaces(wanted),
         default_timeout=wanted.default_timeout,
         max_timeout=wanted.max_timeout,
         retention=wanted.retention,
+        audit=wanted.audit,
+        audit_retention=wanted.audit_retention,
         grace=wanted.grace,
         heartbeat=wanted.heartbeat,
+        egress=wanted.egress,
         node_types=node_types,
         executors=executors,
     )
@@ -227,6 +248,14 @@ def serve(
             exit_code=ExitCode.UNAVAILABLE,
             reason="CANNOT_LISTEN",
         ) from error
+
+
+def _namespaces(wanted: ServerSettings) -> Namespaces:
+    from execsvc.config.namespaces import OTHERS, merged
+    from execsvc.model import NamespaceLimits, Namespaces
+
+    limits = {name: NamespaceLimits(**said) for name, said in merged(wanted.namespaces).items()}  # type: ignore[arg-type]
+    return Namespaces(default=limits.pop(OTHERS, NamespaceLimits()), overrides=limits)
 
 
 def _tell_ready(server: Running, beside: GatewayBeside, *, as_json: bool) -> None:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+import getpass
+import os
+import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from execsvc.cli.configured import postgres_database, server_settings
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError, usage_error
+from execsvc.cli.opened import on_database
 from execsvc.cli.options import AsJson, RoleName
 from execsvc.cli.serve_options import Database, PostgresDirectUrl, PostgresUrl
-from execsvc.cli.stores import postgres_installed
 from execsvc.cli.tables import print_table
 from execsvc.cli.text import print_json, printable
 from execsvc.clock import SystemClock
 from execsvc.config import parse_span
 
 if TYPE_CHECKING:
-    from execsvc.model import ApiToken
+    from execsvc.model import Actor, ApiToken
     from execsvc.store import Tokens
+    from execsvc.store.address import PostgresDatabase
 
 _T = TypeVar("_T")
 
@@ -78,7 +81,7 @@ def create(
         now=now,
         expire_time=None if expires is None else now + _span(expires),
     )
-    _with_tokens(lambda tokens: tokens.add(token), db, store, store_direct)
+    _with_tokens(lambda tokens: tokens.add(token, _user()), db, store, store_direct)
     if as_json:
         print_json({"token": text} | _document(token, now))
         return
@@ -148,7 +151,7 @@ async def _revoked(tokens: Tokens, prefix: str, now: int) -> ApiToken:
     if len(found) > 1:
         ids = ", ".join(token.token_id for token in found[:5])
         raise usage_error(f"{len(found)} tokens begin with {wanted!r}: {ids}{', …' if len(found) > 5 else ''}")
-    revoked = await tokens.revoke(found[0].token_id, now) if found else None
+    revoked = await tokens.revoke(found[0].token_id, now, _user()) if found else None
     if revoked is None:
         raise CliError(
             f"no token begins with {wanted[:40]!r}; `execsvc token list` shows those there are",
@@ -161,28 +164,31 @@ async def _revoked(tokens: Tokens, prefix: str, now: int) -> ApiToken:
 def _with_tokens(
     work: Callable[[Tokens], Awaitable[_T]], db: str | None, store: str | None, store_direct: str | None
 ) -> _T:
-    loaded = server_settings(db=db, store=store, store_direct=store_direct)
-    postgres = postgres_database(loaded)
+    return on_database(work, sqlite=_on_sqlite, postgres=_on_postgres, db=db, store=store, store_direct=store_direct)
 
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Tokens]:
-        if postgres is None:
-            from execsvc.store import opened_tokens
 
-            with opened_tokens(loaded.settings.db) as tokens:
-                yield tokens
-        else:
-            with postgres_installed():
-                from execsvc.store.postgres import opened_tokens as opened_on_postgres
+def _on_sqlite(path: Path) -> AbstractContextManager[Tokens]:
+    from execsvc.store import opened_tokens
 
-            async with opened_on_postgres(postgres) as tokens:
-                yield tokens
+    return opened_tokens(path)
 
-    async def call() -> _T:
-        async with opened() as tokens:
-            return await work(tokens)
 
-    return asyncio.run(call())
+def _on_postgres(database: PostgresDatabase) -> AbstractAsyncContextManager[Tokens]:
+    from execsvc.store.postgres import opened_tokens
+
+    return opened_tokens(database)
+
+
+def _user() -> Actor:
+    """Give whoever runs this command, for the audit trail."""
+    from execsvc.model import Actor, ActorKind
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # In a container a user may have no name.
+        name = str(os.getuid()) if hasattr(os, "getuid") else ""
+    return Actor(kind=ActorKind.COMMAND, name=name, address=socket.gethostname())
 
 
 def _span(text: str) -> int:

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from execsvc.config.namespaces import Namespaces, parse_namespaces, written
 from execsvc.config.spans import parse_span, span_text
 from execsvc.config.table import SETTINGS
+from execsvc.egress import parse_rule
 
 
 def _default(name: str) -> Any:
@@ -92,6 +94,11 @@ def _origin(value: Any) -> str:
     if origin != "*" and not (colon and host and scheme in ("http", "https") and "/" not in host):
         raise ValueError
     return origin
+
+
+def _egress(value: Any) -> str:
+    parse_rule(_text(value))
+    return str(value)
 
 
 def _target(value: Any) -> str:
@@ -206,6 +213,8 @@ class _Settings(BaseSettings):
 
     #: Names of plug-ins.
     plugin: Names = ()
+    #: Hosts that nodes may call.
+    egress: Annotated[tuple[Annotated[str, BeforeValidator(_egress)], ...], NoDecode, BeforeValidator(_names)] = ()
 
 
 class ServerSettings(_Settings):
@@ -224,9 +233,12 @@ class ServerSettings(_Settings):
     max_connection_streams: Count = _default("max_connection_streams")
     max_connections: Count = _default("max_connections")
     key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()
+    namespaces: Annotated[Namespaces, NoDecode, PlainValidator(parse_namespaces), PlainSerializer(written)] = {}
     default_timeout: Span | None = _default("default_timeout")
     max_timeout: Span | None = _default("max_timeout")
     retention: Span | None = _default("retention")
+    audit: Annotated[Literal["on", "off"] | None, BeforeValidator(_lower)] = _default("audit")
+    audit_retention: Span | None = _default("audit_retention")
     grace: Seconds = _default("grace")
     heartbeat: Annotated[Seconds, Field(gt=0)] = _default("heartbeat")
     metrics: Annotated[str | None, BeforeValidator(_listens)] = _default("metrics")
@@ -236,6 +248,7 @@ class ServerSettings(_Settings):
     tls_cert: File = _default("tls_cert")
     tls_key: File = _default("tls_key")
     tls_client_ca: File = _default("tls_client_ca")
+    tls_clients: File = _default("tls_clients")
     auth: Annotated[Literal["none", "token"], BeforeValidator(_lower)] = _default("auth")
     jwt_issuer: Text = _default("jwt_issuer")
     jwt_audience: Text = _default("jwt_audience")

@@ -56,8 +56,8 @@ def _compile_llm(config: Mapping[str, Any], builder: Builder) -> LlmConfig | Non
         except SchemaInvalid as error:
             builder.problem(["response_schema", *error.keys], "INVALID_SCHEMA", error.message)
     base_url = config.get("base_url", "")
-    if base_url and not base_url.startswith(("http://", "https://")):
-        builder.problem(["base_url"], "INVALID_VALUE", "must start with http:// or https://")
+    if base_url:
+        builder.url(["base_url"], base_url)
     if len(builder.problems) > before:
         return None
     return LlmConfig(
@@ -193,7 +193,8 @@ BUILTIN = NodeTypes(
                         "type": "string",
                         "default": "",
                         "maxLength": 2048,
-                        "description": "Root of an OpenAI-compatible API. Left out: the provider's own.",
+                        "description": "Root of an OpenAI-compatible API, on a host that the operator lets nodes call "
+                        "(--egress). Left out: the provider's own.",
                     },
                 },
                 ("model",),

@@ -12,6 +12,7 @@ from execsvc.definition.expressions import Expression, ExpressionInvalid
 from execsvc.definition.problems import Problems, join
 from execsvc.definition.schemas import check
 from execsvc.definition.templates import Template, TemplateInvalid
+from execsvc.egress import Egress, url_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,13 @@ class Use:
 class Builder:
     """Compiles the config of one node; collects problems and what the config reads."""
 
-    def __init__(self, *, path: str, problems: Problems, node_ids: Collection[str]) -> None:
+    def __init__(
+        self, *, path: str, problems: Problems, node_ids: Collection[str], egress: Egress | None = None
+    ) -> None:
         self._path = path
         self._problems = problems
         self._node_ids = node_ids
+        self._egress = egress
         self.uses: list[Use] = []
 
     def problem(self, keys: Iterable[str | int], reason: str, message: str) -> None:
@@ -72,6 +76,21 @@ class Builder:
             return None
         self._note(path, template)
         return template
+
+    def url(self, keys: Iterable[str | int], url: str) -> str | None:
+        """Check a URL that the node will call; None, and a problem, where it is none, or the operator has refused it.
+
+        What a host's name leads to is known only when it is called, and checked then.
+        """
+        problem = url_problem(url)
+        if problem:
+            self.problem(keys, "INVALID_VALUE", problem)
+            return None
+        refusal = self._egress.refusal(url) if self._egress is not None else ""
+        if refusal:
+            self.problem(keys, "ADDRESS_NOT_ALLOWED", refusal)
+            return None
+        return url
 
     def _note(self, path: str, text: Expression | Template) -> None:
         for node_id in text.node_ids:

@@ -20,6 +20,7 @@ from execsvc.definition.plan import Link, Plan, PlanNode
 from execsvc.definition.policies import canonical_retry
 from execsvc.definition.problems import Problems, did_you_mean, shorten
 from execsvc.definition.shape import RawEdge, RawNode, read_shape
+from execsvc.egress import Egress
 from execsvc.errors import TooLarge
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,13 @@ MAX_EDGES = 20_000
 _MAX_RAW_BYTES = 4 * MAX_BYTES
 
 
-def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN) -> Plan:
+def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN, egress: Egress | None = None) -> Plan:
     """Check and compile a definition.
 
     Takes about 0.2 ms a node; run it off the event loop where the definition may be large.
+
+    Args:
+        egress: which hosts its nodes may call, as far as URLs tell; None: that is not asked here.
 
     Raises:
         TooLarge: more than 1 MiB, 5,000 nodes or 20,000 edges.
@@ -49,7 +53,7 @@ def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN) -> 
         problems.add("definition", "WRONG_TYPE", f"must be an object, not {kind_of(data)}")
     problems.raise_if_any()
     nodes, edges = read_shape(whole_numbers(data), types, problems)
-    configs, uses = _compile(nodes, problems)
+    configs, uses = _compile(nodes, problems, egress)
     graph_edges = _graph_edges(nodes, edges)
     graph = check_graph(_graph_nodes(nodes, configs), graph_edges, problems)
     _check_whole(nodes, problems)
@@ -62,7 +66,10 @@ def parse_definition(data: Mapping[str, Any], *, types: NodeTypes = BUILTIN) -> 
 
 
 def load_plan(canonical: bytes, *, types: NodeTypes = BUILTIN) -> Plan:
-    """Compile what ``Plan.canonical`` was, as the store kept it. Raises as ``parse_definition`` does."""
+    """Compile what ``Plan.canonical`` was, as the store kept it. Raises as ``parse_definition`` does.
+
+    What its nodes may call is asked when they do: the operator may think otherwise by now.
+    """
     return parse_definition(orjson.loads(canonical), types=types)
 
 
@@ -82,14 +89,16 @@ def _check_size(data: Any) -> None:
         raise TooLarge(path="definition", size=size, limit=MAX_BYTES)
 
 
-def _compile(nodes: Sequence[RawNode], problems: Problems) -> tuple[list[Any], list[tuple[int, Use]]]:
+def _compile(
+    nodes: Sequence[RawNode], problems: Problems, egress: Egress | None
+) -> tuple[list[Any], list[tuple[int, Use]]]:
     node_ids = {node.id for node in nodes}
     configs: list[Any] = []
     uses: list[tuple[int, Use]] = []
     for number, node in enumerate(nodes):
         config, before = None, len(problems)
         if node.type is not None and node.type.check(node.config, node.config_path, problems):
-            builder = Builder(path=node.config_path, problems=problems, node_ids=node_ids)
+            builder = Builder(path=node.config_path, problems=problems, node_ids=node_ids, egress=egress)
             given = node.config
             if len(problems) > before:
                 # Fields that the type does not know are named already; its compiler must not meet them.

@@ -4,6 +4,7 @@ from execsvc.engine.engine import Engine
 from execsvc.engine.events import Event, NodeChanged, Observer, RunEnded, TokenListener
 from execsvc.engine.nodes import builtin_executors
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, NodeResult, PureNode
+from execsvc.engine.nodes.llm_providers import operator_hosts
 from execsvc.engine.plugins import NodePlugin, load_plugins
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "TokenListener",
     "builtin_executors",
     "load_plugins",
+    "operator_hosts",
 ]

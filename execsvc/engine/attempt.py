@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from execsvc.definition import MAX_DEPTH, PlanNode, Problems, RetryPolicy, check_json
+from execsvc.egress import Refusal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
@@ -119,6 +120,8 @@ def encode(value: Any) -> bytes:
 
 def _failure(error: BaseException, context: NodeContext) -> Failure:
     retry_after = usage = None
+    if isinstance(error, Refusal):
+        error = NodeError(error.type, error.message)
     if isinstance(error, NodeError):
         kind, message = bounded(error.type), bounded(error.message)
         retryable, retry_after, usage = error.retryable, error.retry_after, error.usage

@@ -11,6 +11,7 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeTypes, Plan, load_plan
+from execsvc.egress.network import Network
 from execsvc.engine.events import Observer, RunEnded, TokenListener
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.nodes.executor import Executors
@@ -44,6 +45,7 @@ class Engine:
     Args:
         node_types: every type a stored definition may name.
         executors: by node type.
+        network: what nodes may call outside; any public host where none is given. Closed with the engine.
         observers: told of every change of a node, and of the end of each run.
         on_token: told of every piece of a model's answer.
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
@@ -56,6 +58,7 @@ class Engine:
         clock: Clock,
         executors: Executors,
         node_types: NodeTypes = BUILTIN,
+        network: Network | None = None,
         observers: tuple[Observer, ...] = (),
         on_token: TokenListener | None = None,
         in_doubt: Callable[[], bool] = lambda: False,
@@ -65,6 +68,7 @@ class Engine:
         self._clock = clock
         self._node_types = node_types
         self._executors = executors
+        self._network = network or Network()
         self._observers = observers
         self._on_token = on_token
         self._lanes = Lanes()
@@ -123,6 +127,7 @@ class Engine:
             clock=self._clock,
             lanes=self._lanes,
             executors=self._executors,
+            network=self._network,
             observers=self._observers,
             on_token=self._on_token,
             in_doubt=self._in_doubt,
@@ -299,3 +304,4 @@ class Engine:
             close = getattr(executor, "aclose", None)
             if close is not None:
                 await close()
+        await self._network.aclose()

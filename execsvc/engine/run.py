@@ -13,6 +13,7 @@ import orjson
 
 from execsvc.clock import Clock
 from execsvc.definition import InputConfig, Plan, PlanNode, Scope, fill_input, load_retry
+from execsvc.egress.network import Network
 from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
 from execsvc.engine.events import Observer, TokenListener
 from execsvc.engine.flow import Flow
@@ -64,6 +65,7 @@ class ExecutionRun:
         clock: Clock,
         lanes: Lanes,
         executors: Executors,
+        network: Network,
         observers: tuple[Observer, ...],
         on_token: TokenListener | None,
         in_doubt: Callable[[], bool],
@@ -78,6 +80,7 @@ class ExecutionRun:
         self._clock = clock
         self._lanes = lanes
         self._executors = executors
+        self._network = network
         self._claim = claim
         self._plan = plan
         self._stopwatch = Stopwatch(clock, ran_for=claim.ran_for)
@@ -271,6 +274,7 @@ class ExecutionRun:
             scope=self._scope,
             log=log,
             emit_token=emit_token,
+            network=self._network,
             predecessors=node.predecessors,
         )
 

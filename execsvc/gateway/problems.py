@@ -54,6 +54,7 @@ _FACTS: Final[Mapping[str, Callable[[str], Any]]] = {
     "size": int,
     "limit": int,
     "capacity": int,
+    "rate": float,
     "first_sequence": int,
     "last_sequence": int,
 }

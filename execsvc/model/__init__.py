@@ -1,5 +1,6 @@
 """The service's own vocabulary: frozen records, states, and the table of allowed moves."""
 
+from execsvc.model.audit import RETENTION, SOMEBODY, Actor, AuditAction, AuditFilter, AuditRecord, actor_of
 from execsvc.model.execution import (
     ErrorInfo,
     Execution,
@@ -11,8 +12,9 @@ from execsvc.model.execution import (
     StoredWorkflow,
     TokenUsage,
 )
-from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ApiToken, Principal, Role
+from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ActorKind, ApiToken, Principal, Role
 from execsvc.model.logs import LogColumns
+from execsvc.model.namespaces import UNLIMITED, NamespaceLimits, Namespaces
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
 __all__ = [
@@ -20,8 +22,16 @@ __all__ = [
     "CONTROL",
     "DEFAULT_NAMESPACE",
     "MOVES",
+    "RETENTION",
+    "SOMEBODY",
     "TERMINAL",
+    "UNLIMITED",
+    "Actor",
+    "ActorKind",
     "ApiToken",
+    "AuditAction",
+    "AuditFilter",
+    "AuditRecord",
     "ControlAction",
     "ErrorInfo",
     "Execution",
@@ -31,6 +41,8 @@ __all__ = [
     "LogColumns",
     "LogEntry",
     "LogLevel",
+    "NamespaceLimits",
+    "Namespaces",
     "NewLogEntry",
     "NodeRun",
     "NodeState",
@@ -38,4 +50,5 @@ __all__ = [
     "Role",
     "StoredWorkflow",
     "TokenUsage",
+    "actor_of",
 ]

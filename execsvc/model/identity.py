@@ -27,6 +27,20 @@ _TOKEN: Final = re.compile(rf"(exs_[a-z0-9]{{{_ID_LENGTH}}})_([A-Za-z0-9_-]{{43}
 _ID: Final = re.compile(rf"exs_[a-z0-9]{{{_ID_LENGTH}}}", re.ASCII)
 
 
+class ActorKind(StrEnum):
+    """By what somebody is known."""
+
+    #: Nobody was asked.
+    ANONYMOUS = "anonymous"
+    TOKEN = "token"
+    JWT = "jwt"
+    CERTIFICATE = "certificate"
+    #: A command that works on the database itself.
+    COMMAND = "command"
+    #: The server, which removes what is past its retention.
+    RETENTION = "retention"
+
+
 class Role(StrEnum):
     """What a caller may do, least first; each may do what those before it may."""
 
@@ -46,15 +60,18 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 class Principal:
     """Somebody who calls."""
 
-    #: For logs: which credential it is, without anything secret; empty where nobody was asked for one.
+    kind: ActorKind
+    #: Which credential it is, without anything secret; empty where nobody was asked for one.
     name: str
+    #: What people call it; need not be unique, and may be empty.
+    label: str = ""
     #: The only one that exists for them.
     namespace: str
     role: Role
 
 
 #: Everybody, where nobody is asked who they are.
-ANYBODY: Final = Principal(name="", namespace=DEFAULT_NAMESPACE, role=Role.ADMIN)
+ANYBODY: Final = Principal(kind=ActorKind.ANONYMOUS, name="", namespace=DEFAULT_NAMESPACE, role=Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +106,9 @@ class ApiToken:
     @property
     def principal(self) -> Principal:
         """Who shows it."""
-        # Names need not be unique.
-        name = f"{self.name} ({self.token_id})" if self.name else self.token_id
-        return Principal(name=name, namespace=self.namespace, role=self.role)
+        return Principal(
+            kind=ActorKind.TOKEN, name=self.token_id, label=self.name, namespace=self.namespace, role=self.role
+        )
 
 
 def digest_of(text: str) -> str:

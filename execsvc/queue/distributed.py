@@ -9,11 +9,11 @@ from collections import Counter
 from typing import Final
 
 from execsvc.clock import Clock
-from execsvc.errors import StorageUnavailable
-from execsvc.model import ExecutionState
+from execsvc.errors import QueueFull, StorageUnavailable
+from execsvc.model import UNLIMITED, ExecutionState, Namespaces
 from execsvc.queue.claims import Claims
 from execsvc.queue.port import Fresh, Run, Waited
-from execsvc.queue.waiting import KeyLimits
+from execsvc.queue.waiting import KeyLimits, is_full, waits_for
 from execsvc.store import Beat, Commit, KeyRoom, Membership, Store, Unfinished, Updated
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ AT_ONCE: Final = 8
 NOT_YET: Final = float("inf")
 #: Seconds that a sign of life takes: what is stored meanwhile may not be in its count.
 BEAT_TAKES: Final = 0.1
+#: Seconds that the count of what waits of a namespace is taken to hold, but for what is offered here.
+FRESH: Final = 1.0
 #: Seconds until the database is asked again where it could not answer.
 AGAIN: Final = 0.5
 #: Seconds that closing tries to hand over what is left.
@@ -43,7 +45,9 @@ class DistributedQueue:
     capacity.
 
     Args:
-        key_limits: how many executions with the same concurrency key run at once, on all servers together.
+        key_limits: how many executions of a namespace with the same concurrency key run at once, on all servers
+            together.
+        namespaces: how many executions of a namespace run and wait, on all servers together.
         capacity: executions that may wait, on all servers together.
         owner: name of this process, written into each lease.
         waited: told of each execution that starts.
@@ -61,13 +65,20 @@ class DistributedQueue:
         capacity: int,
         owner: str,
         waited: Waited | None = None,
+        namespaces: Namespaces = UNLIMITED,
     ) -> None:
         self._members = members
         self._clock = clock
         self._run = run
         self._slots = slots
         self._limits = key_limits
-        self._room = KeyRoom(default=key_limits.default, overrides=key_limits.overrides)
+        self._namespaces = namespaces
+        self._room = KeyRoom(
+            default=key_limits.default,
+            overrides=key_limits.overrides,
+            slots=namespaces.default.slots,
+            namespaces={name: limits.slots for name, limits in namespaces.overrides.items()},
+        )
         self.capacity = capacity
         self._waited = waited
         self._claims = Claims(store=store, clock=clock, owner=owner, closed=lambda: self._closed)
@@ -80,7 +91,10 @@ class DistributedQueue:
         self._waiting = 0
         #: Executions offered here that the last count may have missed: when they were stored, on the loop's clock.
         self._counted: dict[str, float] = {}
-        self._expected: set[str] = set()
+        #: Executions that will be offered: uid and namespace.
+        self._expected: dict[str, str] = {}
+        #: Of namespaces that may have so many waiting: how many did, when that was asked, and those offered since.
+        self._of_namespace: dict[str, tuple[int, float]] = {}
         #: Whether something may wait that can be taken.
         self._worth_a_look = True
         #: Whether a fetch is under way.
@@ -114,24 +128,45 @@ class DistributedQueue:
     def _free(self) -> int:
         return 0 if self._closed else max(0, self._slots - len(self._leases))
 
-    async def full_for(self, key: str) -> bool:
+    async def full_for(self, namespace: str, key: str) -> QueueFull | None:
         """See ``Queue.full_for``: before it is said, free slots are filled and what waits is counted anew."""
-        if not self._seems_full_for(key):
-            return False
-        await self._until_looked()
-        if self._seems_full_for(key):
+        if self._seems_full_for(namespace, key):
+            await self._until_looked()
+            if self._seems_full_for(namespace, key):
+                asked = self._loop.time()
+                self._count(await self._members.count(), asked)
+            if self._seems_full_for(namespace, key):
+                return QueueFull(self.capacity)
+        return await self._full_of(namespace, key)
+
+    async def _full_of(self, namespace: str, key: str) -> QueueFull | None:
+        most = self._namespaces.of(namespace).queued
+        if most is None:
+            return None
+        waiting, asked = self._of_namespace.get(namespace, (most, float("-inf")))
+        if self._loop.time() - asked > FRESH or is_full(waiting, self._expected_of(namespace), 0, most):
+            await self._until_looked()
             asked = self._loop.time()
-            self._count(await self._members.count(), asked)
-        return self._seems_full_for(key)
+            waiting = await self._members.count_of(namespace, most)
+            self._of_namespace[namespace] = (waiting, asked)
+        # Whoever starts at once does not wait.
+        free = self._free if self.has_slot_for(namespace, key) else 0
+        full = is_full(waiting, self._expected_of(namespace), free, most)
+        return QueueFull(most, of_namespace=True) if full else None
 
-    def _seems_full_for(self, key: str) -> bool:
-        free = self._free if self.has_slot_for(key) else 0
-        expected = len(self._expected)
-        return expected >= free and self._waiting + expected - free >= self.capacity
+    def _expected_of(self, namespace: str) -> int:
+        return sum(one == namespace for one in self._expected.values())
 
-    def has_slot_for(self, key: str) -> bool:
+    def _seems_full_for(self, namespace: str, key: str) -> bool:
+        free = self._free if self.has_slot_for(namespace, key) else 0
+        return is_full(self._waiting, len(self._expected), free, self.capacity)
+
+    def has_slot_for(self, namespace: str, key: str) -> bool:
         """See ``Queue.has_slot_for``. Whoever may have come first is looked for before that is said."""
-        return self._free > 0 and self._limits.of(key) is None and not self._is_behind
+        return self._free > 0 and not self._is_limited(namespace, key) and not self._is_behind
+
+    def _is_limited(self, namespace: str, key: str) -> bool:
+        return self._limits.of(key) is not None or self._namespaces.of(namespace).slots is not None
 
     @property
     def _is_behind(self) -> bool:
@@ -141,16 +176,16 @@ class DistributedQueue:
         """See ``Queue.is_held``."""
         return await self._members.is_held(uid)
 
-    async def describe(self, uid: str) -> str | None:
+    async def describe(self, uid: str, namespace: str) -> str | None:
         """See ``Queue.describe``."""
         await self._until_looked()
         found = await self._members.place(uid, self._room)
         if found is None:
             return None
-        place = f"place {found.place} of {found.length}"
         if found.key is None:
-            return f"waiting for a slot, {place}"
-        return f"waiting for concurrency key {found.key!r} (limit {self._limits.of(found.key)}), {place}"
+            return f"waiting for a slot, place {found.place} of {found.length}"
+        limit = self._limits.of(found.key) if found.key else self._namespaces.of(namespace).slots
+        return waits_for(found.key, limit, found.place, found.length)
 
     async def _until_looked(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -159,20 +194,22 @@ class DistributedQueue:
                     self._looked.clear()
                     await self._looked.wait()
 
-    def expect(self, uid: str) -> None:
+    def expect(self, uid: str, namespace: str) -> None:
         """See ``Queue.expect``."""
-        self._expected.add(uid)
+        self._expected[uid] = namespace
 
     def let_go(self, uid: str) -> None:
         """See ``Queue.let_go``."""
-        self._expected.discard(uid)
+        self._expected.pop(uid, None)
 
     def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
         """See ``Queue.offer``."""
-        if fresh is not None and self.has_slot_for(item.concurrency_key):
+        if fresh is not None and self.has_slot_for(item.namespace, item.concurrency_key):
             # Nobody has claimed what is being stored. Whoever does before this claim, has it.
             self._start(item, self._claims.ask(item, epoch=0), since=self._clock(), fresh=fresh, epoch=0)
             return
+        if known := self._of_namespace.get(item.namespace):
+            self._of_namespace[item.namespace] = (known[0] + 1, known[1])
         if not self._free and item.uid not in self._counted:
             self._counted[item.uid] = NOT_YET
             self._waiting += 1
@@ -333,7 +370,7 @@ class DistributedQueue:
             logger.error("%s ended with an error", lease.get_name(), exc_info=error)
         if lease.cancelled() or error is not None or lease.result() in _HELD:
             self._ended.add(item.uid)
-        if self._limits.of(item.concurrency_key) is not None:
+        if self._is_limited(item.namespace, item.concurrency_key):
             # Procrastinate tells nobody of a successor.
             self._look()
         elif self._ended or self._worth_a_look:

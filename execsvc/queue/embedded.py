@@ -6,9 +6,11 @@ import asyncio
 import logging
 
 from execsvc.clock import Clock
+from execsvc.errors import QueueFull
+from execsvc.model import UNLIMITED, Namespaces
 from execsvc.queue.claims import Claims
 from execsvc.queue.port import Fresh, Run, Waited
-from execsvc.queue.waiting import KeyLimits, WaitingLine
+from execsvc.queue.waiting import KeyLimits, Lane, WaitingLine, is_full, lanes_of, lanes_of_key
 from execsvc.record import record
 from execsvc.store import Store, Unfinished, Updated
 
@@ -28,7 +30,8 @@ class EmbeddedQueue:
     Slots are the leases under way, not a counter, so none can leak. Use within one event loop.
 
     Args:
-        key_limits: how many executions with the same concurrency key run at once.
+        key_limits: how many executions of a namespace with the same concurrency key run at once.
+        namespaces: how many executions of a namespace run and wait.
         capacity: executions that may wait; ``full_for`` says when no more should be let in.
         owner: name of this process, written into each lease.
         waited: told of each execution that starts.
@@ -45,6 +48,7 @@ class EmbeddedQueue:
         capacity: int,
         owner: str,
         waited: Waited | None = None,
+        namespaces: Namespaces = UNLIMITED,
     ) -> None:
         self._claims = Claims(store=store, clock=clock, owner=owner, closed=lambda: self._closed)
         self._clock = clock
@@ -52,11 +56,12 @@ class EmbeddedQueue:
         self._slots = slots
         self.capacity = capacity
         self._waited = waited
-        self._leases: dict[asyncio.Task[None], str] = {}
-        self._by_key: dict[str, set[asyncio.Task[None]]] = {}
-        self._line: WaitingLine[_Offer] = WaitingLine(key_limits, lambda key: len(self._by_key.get(key, ())))
-        #: Executions that are let in once the write that makes them PENDING is on disk, by uid.
-        self._expected: set[str] = set()
+        self._namespaces = namespaces
+        self._leases: dict[asyncio.Task[None], Unfinished] = {}
+        self._by_lane: dict[Lane, set[asyncio.Task[None]]] = {}
+        self._line: WaitingLine[_Offer] = WaitingLine(key_limits, self._running_of, namespaces)
+        #: Executions that are let in once the write that makes them PENDING is on disk: uid and namespace.
+        self._expected: dict[str, str] = {}
         self._closed = False
 
     @property
@@ -69,32 +74,44 @@ class EmbeddedQueue:
         """Slots taken."""
         return len(self._leases)
 
-    async def full_for(self, key: str) -> bool:
-        """Whether an execution with this concurrency key would have to wait where as many wait as may."""
-        free = self._slots - len(self._leases) if self.has_slot_for(key) else 0
-        expected = len(self._expected)
-        return expected >= free and len(self._line) + expected - free >= self.capacity
+    def _running_of(self, lane: Lane) -> int:
+        return len(self._by_lane.get(lane, ()))
 
-    def has_slot_for(self, key: str) -> bool:
-        """Whether an execution with this concurrency key that is offered now would start at once."""
-        # With a free slot, what waits is held back by its own key.
-        return not self._closed and len(self._leases) < self._slots and self._line.has_room(key)
+    async def full_for(self, namespace: str, key: str) -> QueueFull | None:
+        """See ``Queue.full_for``."""
+        free = self._slots - len(self._leases) if self.has_slot_for(namespace, key) else 0
+        if is_full(len(self._line), len(self._expected), free, self.capacity):
+            return QueueFull(self.capacity)
+        limits = self._namespaces.of(namespace)
+        if limits.queued is None:
+            return None
+        if limits.slots is not None:
+            free = max(0, min(free, limits.slots - self._running_of((namespace, ""))))
+        expected = sum(one == namespace for one in self._expected.values())
+        full = is_full(self._line.of_namespace(namespace), expected, free, limits.queued)
+        return QueueFull(limits.queued, of_namespace=True) if full else None
+
+    def has_slot_for(self, namespace: str, key: str) -> bool:
+        """See ``Queue.has_slot_for``."""
+        # With a free slot, what waits is held back by limits of its own.
+        free = not self._closed and len(self._leases) < self._slots
+        return free and all(map(self._line.has_room, lanes_of_key(namespace, key)))
 
     async def is_held(self, uid: str) -> bool:
         """See ``Queue.is_held``: there is no other process."""
         return False
 
-    async def describe(self, uid: str) -> str | None:
+    async def describe(self, uid: str, namespace: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait here."""
         return self._line.describe(uid)
 
-    def expect(self, uid: str) -> None:
-        """Keep a place for an execution that will be offered, so that ``full_for`` counts it, until ``let_go``."""
-        self._expected.add(uid)
+    def expect(self, uid: str, namespace: str) -> None:
+        """See ``Queue.expect``."""
+        self._expected[uid] = namespace
 
     def let_go(self, uid: str) -> None:
         """Free the place kept for an execution: it is offered now, or will not be. There need not be one."""
-        self._expected.discard(uid)
+        self._expected.pop(uid, None)
 
     def offer(self, item: Unfinished, fresh: Fresh | None = None) -> None:
         """Queue an execution that is PENDING or RUNNING in the store, or is being stored by a write handed in before.
@@ -119,20 +136,19 @@ class EmbeddedQueue:
             item = waiting.item
             claim = self._claims.ask(item)
             lease = asyncio.create_task(self._hold(item, waiting.extra, claim), name=f"execution {item.execution_id}")
-            self._leases[lease] = item.concurrency_key
-            if item.concurrency_key:
-                self._by_key.setdefault(item.concurrency_key, set()).add(lease)
-                self._line.refresh(item.concurrency_key)
+            self._leases[lease] = item
+            for lane in lanes_of(item):
+                self._by_lane.setdefault(lane, set()).add(lease)
+                self._line.refresh(lane)
             lease.add_done_callback(self._released)
 
     def _released(self, lease: asyncio.Task[None]) -> None:
-        key = self._leases.pop(lease)
-        if key:
-            leases = self._by_key[key]
+        for lane in lanes_of(self._leases.pop(lease)):
+            leases = self._by_lane[lane]
             leases.discard(lease)
             if not leases:
-                del self._by_key[key]
-            self._line.refresh(key)
+                del self._by_lane[lane]
+            self._line.refresh(lane)
         if not lease.cancelled() and (error := lease.exception()) is not None:
             logger.error("%s ended with an error", lease.get_name(), exc_info=error)
         self._fill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from execsvc.errors import QueueFull
 from execsvc.model import ExecutionState, ExecutionStatus
 from execsvc.store import Claim, Unfinished
 
@@ -33,27 +34,27 @@ class Queue(Protocol):
         """Slots taken in this process."""
         ...
 
-    async def full_for(self, key: str) -> bool:
-        """Whether an execution with this concurrency key would have to wait where as many wait as may.
+    async def full_for(self, namespace: str, key: str) -> QueueFull | None:
+        """Say whether an execution with this concurrency key would have to wait where as many wait as may.
 
-        Who then offers one, or expects one, before anything else happens is counted for the next who asks. Raises
-        StorageUnavailable.
+        Answers what to refuse it with; None: it may come. Who then offers one, or expects one, before anything else
+        happens is counted for the next who asks. Raises StorageUnavailable.
         """
         ...
 
-    def has_slot_for(self, key: str) -> bool:
-        """Whether an execution with this concurrency key that is offered now would start at once."""
+    def has_slot_for(self, namespace: str, key: str) -> bool:
+        """Whether an execution of a namespace, with this concurrency key, that is offered now would start at once."""
         ...
 
     async def is_held(self, uid: str) -> bool:
         """Whether a run of an execution is under way in another process. Raises StorageUnavailable."""
         ...
 
-    async def describe(self, uid: str) -> str | None:
+    async def describe(self, uid: str, namespace: str) -> str | None:
         """Say what an execution waits for, and its place; None if it does not wait. Raises StorageUnavailable."""
         ...
 
-    def expect(self, uid: str) -> None:
+    def expect(self, uid: str, namespace: str) -> None:
         """Keep a place for an execution that will be offered, so that ``full_for`` counts it, until ``let_go``."""
         ...
 

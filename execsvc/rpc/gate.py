@@ -12,6 +12,7 @@ from typing import Any, Final
 from execsvc.errors import CredentialsInvalid, ExecsvcError, RoleTooLow, TooManyFailures
 from execsvc.model import ANYBODY, Principal
 from execsvc.rpc.failures import Failures, host_of
+from execsvc.rpc.rates import Rates
 from execsvc.rpc.roles import least_role
 from execsvc.service import Identities
 
@@ -44,31 +45,52 @@ class Gate:
 
     Args:
         identities: who is known; None: nobody is asked, and everybody may do everything in the default namespace.
+        rates: how many calls namespaces may make.
     """
 
-    def __init__(self, identities: Identities | None) -> None:
+    def __init__(self, identities: Identities | None, rates: Rates) -> None:
         self._identities = identities
+        self._rates = rates
         self._failures = Failures()
 
-    async def admit(self, path: str, metadata: Metadata) -> None:
+    async def admit(self, path: str, metadata: Metadata) -> bool:
         """Let a call in, and note who makes it for ``caller``.
 
         Args:
             path: of the method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
 
+        Returns:
+            False where it says nothing of who calls: ``admit_certified`` is to decide by the connection's certificate.
+
         Raises:
             CredentialsMissing: there is no credential.
             CredentialsInvalid: it is of no use here.
             RoleTooLow: its role does not allow this.
+            RateLimited: its namespace makes more calls than it may.
             StorageUnavailable: nobody can be recognised now.
         """
-        if self._identities is None:
-            _caller.set(ANYBODY)
-            return
         if least_role(path) is None:
-            return
-        shown = Pass(self._identities, path, _credential(metadata))
-        _caller.set(await shown.check())
+            return True
+        if self._identities is None:
+            self._rates.take(ANYBODY.namespace)
+            _caller.set(ANYBODY)
+            return True
+        credential = _credential(metadata)
+        if credential is None and self._identities.take_certificates:
+            return False
+        await self._let_in(Pass(self._identities, path, credential or ""))
+        return True
+
+    async def admit_certified(self, path: str, context: Any) -> None:
+        """Let a call in by the certificate of its connection. Raises as ``admit``."""
+        assert self._identities is not None
+        shown = context.auth_context().get("x509_pem_cert") or [b""]
+        await self._let_in(Pass(self._identities, path, "", certificate=shown[0]))
+
+    async def _let_in(self, shown: Pass) -> None:
+        principal = await shown.check()
+        self._rates.take(principal.namespace)
+        _caller.set(principal)
         _pass.set(shown)
 
     def refused(self, error: ExecsvcError, path: str, peer: str) -> ExecsvcError:
@@ -78,7 +100,7 @@ class Gate:
         elif isinstance(error, CredentialsInvalid):
             if not self._failures.allow(peer):
                 return TooManyFailures()
-            logger.warning("%s of %s refused: its credential is not valid", path, host_of(peer))
+            logger.warning("%s of %s refused: %s", path, host_of(peer), error.logged)
         return error
 
 
@@ -86,22 +108,34 @@ class Pass:
     """What a call was let in with.
 
     Args:
+        credential: empty: by its certificate.
+        certificate: of the connection, in PEM.
         clock: seconds that only grow.
     """
 
     def __init__(
-        self, identities: Identities, path: str, credential: str, clock: Callable[[], float] = time.monotonic
+        self,
+        identities: Identities,
+        path: str,
+        credential: str,
+        *,
+        certificate: bytes = b"",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._identities = identities
         self._path = path
         self._credential = credential
+        self._certificate = certificate
         self._clock = clock
         self._checked = clock()
 
     async def check(self) -> Principal:
         """Answer who shows it. Raises as ``Gate.admit``."""
         self._checked = self._clock()
-        principal = await self._identities.of(self._credential)
+        if self._certificate:
+            principal = self._identities.of_certificate(self._certificate)
+        else:
+            principal = await self._identities.of(self._credential)
         least = least_role(self._path)
         if least is not None and not principal.role.allows(least):
             method = self._path.rpartition("/")[2]
@@ -131,11 +165,11 @@ async def _while_valid(responses: AsyncGenerator[Any, None], shown: Pass) -> Asy
             yield response
 
 
-def _credential(metadata: Metadata) -> str:
-    """Give the bearer token of a call; empty: it has none."""
+def _credential(metadata: Metadata) -> str | None:
+    """Give the bearer token of a call; empty: what it says is none. None: it says nothing."""
     for key, value in metadata or ():
         if key == "authorization":
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             scheme, _, token = text.partition(" ")
             return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
+    return None

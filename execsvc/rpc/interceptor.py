@@ -50,6 +50,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._request_bytes = request_bytes
         self._observers = observers or {}
         self._wrapped: dict[str, Handler] = {}
+        self._certified: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -59,9 +60,24 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Answer the method's handler, wrapped once; or one that refuses the call without reading its request."""
         method = handler_call_details.method
         try:
-            await self._gate.admit(method, handler_call_details.invocation_metadata)
+            admitted_already = await self._gate.admit(method, handler_call_details.invocation_metadata)
         except Exception as error:
             return self._refusal(error, method)
+        handler = await self._handler(continuation, handler_call_details)
+        if admitted_already or handler is None:
+            return handler
+        # Only what handles a call learns of its connection's certificate.
+        certified = self._certified.get(method)
+        if certified is None:
+            certified = self._certified[method] = self._by_certificate(handler, method)
+        return certified
+
+    async def _handler(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
@@ -102,6 +118,44 @@ class Interceptor(grpc.aio.ServerInterceptor):
             make = grpc.stream_stream_rpc_method_handler
         return cast("Handler", make(behavior, handler.request_deserializer, handler.response_serializer))
 
+    def _by_certificate(self, handler: Any, method: str) -> Handler:
+        """Let calls in by their certificate, before anything of a request is read."""
+
+        async def admit(context: Any) -> None:
+            try:
+                await self._gate.admit_certified(method, context)
+            except Exception as error:
+                refusal: Any = self._refusal(error, method)
+                await anext(refusal.stream_stream(None, context))
+
+        async def messages(requests: Any) -> AsyncIterator[Any]:
+            async for data in requests:
+                yield _read(handler, data)
+
+        def given(request: Any) -> Any:
+            return messages(request) if handler.request_streaming else _read(handler, request)
+
+        async def unary(request: Any, context: Any) -> Any:
+            await admit(context)
+            behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
+            return await behavior(given(request), context)
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            await admit(context)
+            behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            async with aclosing(behavior(given(request), context)) as responses:
+                async for response in responses:
+                    yield response
+
+        make: Any = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[handler.request_streaming, handler.response_streaming]
+        made: Handler = make(stream if handler.response_streaming else unary, None, handler.response_serializer)
+        return made
+
     def _refusal(self, error: Exception, method: str) -> Handler:
         async def refuse(requests: Any, context: Any) -> AsyncIterator[Any]:
             told = self._gate.refused(error, method, context.peer()) if isinstance(error, ExecsvcError) else error
@@ -110,6 +164,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         observer = self._observers.get(method)
         return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, observer) if observer else refuse)
+
+
+def _read(handler: Any, data: bytes) -> Any:
+    deserialize = handler.request_deserializer
+    return data if deserialize is None else deserialize(data)
 
 
 def _reads(deserialize: Callable[[bytes], Any], request_bytes: int) -> Callable[[bytes], Any]:

@@ -12,10 +12,12 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from execsvc.model import UNLIMITED, Namespaces
 from execsvc.rpc.admission import Admission
 from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.gate import Gate
 from execsvc.rpc.interceptor import Interceptor
+from execsvc.rpc.rates import Rates
 from execsvc.rpc.servicers import ExecutionServicer, ServerServicer, WorkflowServicer
 from execsvc.service import Identities, Limits, Services
 from execsvc_client import v1
@@ -53,6 +55,7 @@ class RpcServer:
         guard: what callers may take of it.
         beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
         identities: who may call; None: anybody, for anything in the default namespace.
+        namespaces: how many calls each may make.
         calls: told of each call of the API.
     """
 
@@ -65,6 +68,7 @@ class RpcServer:
         start_time: int,
         capabilities: Sequence[str],
         identities: Identities | None = None,
+        namespaces: Namespaces = UNLIMITED,
         calls: CallObserver | None = None,
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
@@ -74,7 +78,7 @@ class RpcServer:
         self._server = grpc.aio.server(
             interceptors=[
                 Interceptor(
-                    gate=Gate(identities),
+                    gate=Gate(identities, Rates(namespaces)),
                     admission=Admission(calls=guard.calls, streams=guard.streams, request_seconds=guard.request),
                     request_bytes=limits.request_bytes,
                     observers=_observers(calls),

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from execsvc import __version__
+from execsvc.rpc.callers import actor
 from execsvc.rpc.gate import caller
 from execsvc.service import Executions, Limits, Services, Workflows
 from execsvc.wire import requests, responses
@@ -28,8 +29,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Execute(self, request: v1.ExecuteRequest, context: Any) -> v1.ExecuteResponse:
         """See the proto."""
-        who = caller()
-        status = await self._executions.execute(who.namespace, requests.execute_command(request), by=who.name)
+        command, by = requests.execute_command(request), actor(context)
+        status = await self._executions.execute(caller().namespace, command, by=by)
         return v1.ExecuteResponse(status=None if status is None else responses.status_message(status))
 
     async def GetStatus(self, request: v1.GetStatusRequest, context: Any) -> v1.GetStatusResponse:
@@ -74,8 +75,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""
-        who = caller()
-        status = await self._control(who.namespace, requests.control_command(request), by=who.name)
+        command, by = requests.control_command(request), actor(context, request.request_id)
+        status = await self._control(caller().namespace, command, by=by)
         return v1.ControlResponse(status=responses.status_message(status))
 
     async def WatchExecution(
@@ -101,11 +102,11 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def DeleteExecution(self, request: v1.DeleteExecutionRequest, context: Any) -> v1.DeleteExecutionResponse:
         """See the proto."""
-        who = caller()
-        await self._history.delete(who.namespace, request.execution_id)
-        if who.name:
+        namespace, by = caller().namespace, actor(context)
+        await self._history.delete(namespace, request.execution_id, by=by)
+        if by.name:
             # Its own log is gone with it.
-            logger.info("execution %s of namespace %s deleted by %s", request.execution_id, who.namespace, who.name)
+            logger.info("execution %s of namespace %s deleted by %s", request.execution_id, namespace, by.shown)
         return v1.DeleteExecutionResponse()
 
 
@@ -125,7 +126,8 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
 
     async def CreateWorkflow(self, request: v1.CreateWorkflowRequest, context: Any) -> v1.CreateWorkflowResponse:
         """See the proto."""
-        put = await self._workflows.create(caller().namespace, request.workflow_id, requests.definition_of(request))
+        definition, by = requests.definition_of(request), actor(context)
+        put = await self._workflows.create(caller().namespace, request.workflow_id, definition, by=by)
         return v1.CreateWorkflowResponse(workflow=responses.workflow_message(put.workflow), created=put.created)
 
     async def GetWorkflow(self, request: v1.GetWorkflowRequest, context: Any) -> v1.GetWorkflowResponse:

@@ -10,6 +10,7 @@ from execsvc.service.identity import Identities
 from execsvc.service.jwt_rules import JwtRules
 from execsvc.service.limits import Limits
 from execsvc.service.logs import LogPart, Logs
+from execsvc.service.quotas import Quotas
 from execsvc.service.services import Services
 from execsvc.service.watch import Snapshot, Watcher
 from execsvc.service.workflows import Workflows
@@ -29,6 +30,7 @@ __all__ = [
     "LogFilter",
     "LogPart",
     "Logs",
+    "Quotas",
     "Services",
     "Snapshot",
     "Token",

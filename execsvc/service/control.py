@@ -7,7 +7,17 @@ import asyncio
 from execsvc.clock import Clock
 from execsvc.engine import Engine
 from execsvc.errors import FieldProblem, IllegalTransition, InvalidRequest, QueueFull
-from execsvc.model import CONTROL, ControlAction, Execution, ExecutionState, ExecutionStatus, LogLevel, NewLogEntry
+from execsvc.model import (
+    CONTROL,
+    SOMEBODY,
+    Actor,
+    ControlAction,
+    Execution,
+    ExecutionState,
+    ExecutionStatus,
+    LogLevel,
+    NewLogEntry,
+)
 from execsvc.queue import Queue
 from execsvc.service.checks import MAX_REASON, id_problems
 from execsvc.service.commands import ControlCommand, said_by
@@ -31,6 +41,7 @@ class Control:
 
     Args:
         elsewhere: knows of the other servers that share the store; None: there are none.
+        audited: whether the audit trail gains a record of each change.
     """
 
     def __init__(
@@ -43,6 +54,7 @@ class Control:
         clock: Clock,
         limits: Limits,
         elsewhere: Elsewhere | None = None,
+        audited: bool = False,
     ) -> None:
         self._elsewhere = elsewhere
         self._store = store
@@ -51,12 +63,13 @@ class Control:
         self._workflows = workflows
         self._clock = clock
         self._limits = limits
+        self._audited = audited
 
-    async def __call__(self, namespace: str, command: ControlCommand, *, by: str = "") -> ExecutionStatus:
+    async def __call__(self, namespace: str, command: ControlCommand, *, by: Actor = SOMEBODY) -> ExecutionStatus:
         """Change an execution's state; answers once that is on disk and takes effect.
 
         Args:
-            by: who asks, for the log; empty: nobody knows.
+            by: who asks, for the log and the audit trail.
 
         Raises:
             InvalidRequest, ExecutionNotFound: see their texts.
@@ -82,26 +95,28 @@ class Control:
         return halts and not self._engine.is_live(uid) and await self._queue.is_held(uid)
 
     async def _carry_out(
-        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution, *, by: str
+        self, action: ControlAction, namespace: str, command: ControlCommand, execution: Execution, *, by: Actor
     ) -> ExecutionStatus:
         uid = execution.status.uid
         retried = action is ControlAction.RETRY
         given = await self._input(execution, command) if retried else None
         from_states, to_state = CONTROL[action]
         key = execution.concurrency_key
-        full = retried and execution.status.state in from_states and await self._queue.full_for(key)
-        if full:
+        full: QueueFull | None = None
+        if retried and execution.status.state in from_states:
+            full = await self._queue.full_for(namespace, key)
+        if full is not None:
             # Whoever repeats a request that was carried out must still get its answer, and nothing else may happen.
             from_states = ()
         # A run that has not ended since its pause goes on in place and still has its slot.
         if action is ControlAction.RESUME and (
-            self._engine.is_live(uid) or self._queue.has_slot_for(key) or await self._queue.is_held(uid)
+            self._engine.is_live(uid) or self._queue.has_slot_for(namespace, key) or await self._queue.is_held(uid)
         ):
             to_state = ExecutionState.RUNNING
         now = self._clock()
         because = f": {command.reason}" if command.reason else ""
-        if retried and not full:
-            self._queue.expect(uid)
+        if retried and full is None:
+            self._queue.expect(uid, namespace)
         release = self._engine.hold(uid)
         write = self._store.update(
             UpdateExecution(
@@ -122,9 +137,10 @@ class Control:
                         time=now,
                         level=LogLevel.INFO,
                         message=f"execution {_DONE[action]}{because}",
-                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason, **said_by(by)},
+                        metadata={"event": f"execution_{_DONE[action]}", "reason": command.reason, **said_by(by.shown)},
                     ),
                 ),
+                by=by if self._audited else None,
             )
         )
 
@@ -140,8 +156,8 @@ class Control:
         try:
             return (await stored(write)).status
         except IllegalTransition:
-            if full:
-                raise QueueFull(self._queue.capacity) from None
+            if full is not None:
+                raise full from None
             raise
 
     async def _input(self, execution: Execution, command: ControlCommand) -> bytes | None:

@@ -14,14 +14,16 @@ from execsvc.clock import Clock
 from execsvc.definition import Plan, Problems, RetryPolicy, canonical_retry, parse_retry
 from execsvc.engine import Engine
 from execsvc.errors import (
+    ExecsvcError,
     ExecutionExists,
     ExecutionNotFound,
     FieldProblem,
     InvalidRequest,
-    QueueFull,
     ServerDraining,
 )
 from execsvc.model import (
+    SOMEBODY,
+    Actor,
     Execution,
     ExecutionRequest,
     ExecutionState,
@@ -35,6 +37,7 @@ from execsvc.service.checks import execute_problems, require_id
 from execsvc.service.commands import ExecuteCommand, said_by
 from execsvc.service.inputs import check_whole_input
 from execsvc.service.limits import Limits
+from execsvc.service.quotas import Quotas
 from execsvc.service.stored import stored
 from execsvc.service.workflows import Workflows
 from execsvc.store import Claim, Created, CreateExecution, Store, Unfinished
@@ -59,6 +62,7 @@ class Executions:
 
     Args:
         new_uid: makes an id that is unique for ever.
+        audited: whether the audit trail gains a record of each change.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class Executions:
         clock: Clock,
         limits: Limits,
         new_uid: Callable[[], str],
+        quotas: Quotas,
+        audited: bool = False,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -79,6 +85,8 @@ class Executions:
         self._clock = clock
         self._limits = limits
         self._new_uid = new_uid
+        self._quotas = quotas
+        self._audited = audited
         self._draining = False
 
     @property
@@ -90,19 +98,20 @@ class Executions:
         """Take no new executions."""
         self._draining = True
 
-    async def execute(self, namespace: str, command: ExecuteCommand, *, by: str = "") -> ExecutionStatus | None:
+    async def execute(self, namespace: str, command: ExecuteCommand, *, by: Actor = SOMEBODY) -> ExecutionStatus | None:
         """Store and queue an execution; answers once that is on disk, with None if it was only to be validated.
 
         Repeating the same command answers where the execution stands, so it is safe to retry when it has an id.
 
         Args:
-            by: who asks, for the log; empty: nobody knows.
+            by: who asks, for the log and the audit trail.
 
         Raises:
             InvalidRequest: with every problem of every field.
             WorkflowNotFound: the stored workflow it names is not there.
             TooLarge: the definition or the input is.
             ExecutionExists: the id was used with another request.
+            NamespaceFull: as many executions of the namespace are on record as may be.
             QueueFull: as many executions wait as may.
             ServerDraining: try another time or another server.
         """
@@ -113,12 +122,16 @@ class Executions:
         checked = await self._checked(namespace, command)
         if command.validate_only:
             return None
-        if await self._queue.full_for(command.concurrency_key):
+        full: ExecsvcError | None = await self._quotas.full(namespace)
+        if full is None:
+            full = await self._queue.full_for(namespace, command.concurrency_key)
+        if full is not None:
             # Whoever repeats a request that was taken before must still get its answer.
-            return await self._repeated(namespace, command, checked)
+            return await self._repeated(namespace, command, checked, full)
         request = self._request(command, checked)
         now = self._clock()
         uid = self._new_uid()
+        self._quotas.took(namespace)
         self._engine.remember(checked.plan)
         creating = self._store.create(
             CreateExecution(
@@ -135,10 +148,11 @@ class Executions:
                         metadata={
                             "event": "execution_queued",
                             "definition_digest": checked.plan.digest,
-                            **said_by(by),
+                            **said_by(by.shown),
                         },
                     ),
                 ),
+                by=by if self._audited else None,
             )
         )
         item = Unfinished(
@@ -152,7 +166,7 @@ class Executions:
         )
         # Offered before it is stored, so that a free slot takes it in the same commit. Should the write come to
         # nothing, the claim finds no execution with this uid and gives the slot back.
-        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(item.concurrency_key)
+        keep = len(checked.input) <= KEPT_INPUT or self._queue.has_slot_for(namespace, item.concurrency_key)
         self._queue.offer(item, (lambda held: _fresh_claim(request, held)) if keep else None)
 
         def written(done: asyncio.Future[Created]) -> None:
@@ -178,13 +192,15 @@ class Executions:
         except (ExecutionNotFound, TypeError, ValueError, RecursionError):
             return None
 
-    async def _repeated(self, namespace: str, command: ExecuteCommand, checked: _Checked) -> ExecutionStatus:
+    async def _repeated(
+        self, namespace: str, command: ExecuteCommand, checked: _Checked, refusal: ExecsvcError
+    ) -> ExecutionStatus:
         try:
             if not command.execution_id:
                 raise ExecutionNotFound("")
             known = await self._store.request_digest(namespace, command.execution_id)
         except ExecutionNotFound:
-            raise QueueFull(self._queue.capacity) from None
+            raise refusal from None
         status = await self._store.status(namespace, command.execution_id)
         if known != self._request(command, checked).request_digest:
             raise ExecutionExists(execution_id=command.execution_id, state=status.state)
@@ -237,10 +253,10 @@ class Executions:
     async def status(self, namespace: str, execution_id: str) -> ExecutionStatus:
         """Answer where an execution stands. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
-        return await self._explained(await self._store.status(namespace, execution_id))
+        return await self._explained(namespace, await self._store.status(namespace, execution_id))
 
-    async def _explained(self, status: ExecutionStatus) -> ExecutionStatus:
-        if status.state is ExecutionState.PENDING and (waits := await self._queue.describe(status.uid)):
+    async def _explained(self, namespace: str, status: ExecutionStatus) -> ExecutionStatus:
+        if status.state is ExecutionState.PENDING and (waits := await self._queue.describe(status.uid, namespace)):
             return replace(status, message=waits)
         return status
 
@@ -248,7 +264,7 @@ class Executions:
         """Answer the record of an execution. Raises InvalidRequest, ExecutionNotFound."""
         require_id("execution_id", execution_id)
         execution = await self._store.execution(namespace, execution_id, full=full)
-        return replace(execution, status=await self._explained(execution.status))
+        return replace(execution, status=await self._explained(namespace, execution.status))
 
 
 def _stored(command: ExecuteCommand) -> str:

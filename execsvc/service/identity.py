@@ -24,17 +24,49 @@ class Provider(Protocol):
         ...
 
 
+class Certificates(Protocol):
+    """Knows callers by the certificates of their connections."""
+
+    def of(self, pem: bytes) -> Principal:
+        """Answer who shows a certificate that TLS has let in. Raises CredentialsInvalid."""
+        ...
+
+
 class Identities:
-    """Knows callers by their credentials: API tokens, and what a provider gives out.
+    """Knows callers by their credentials: API tokens, what a provider gives out, and certificates.
 
     Nothing is told apart that is wrong with a credential: whether it never was one, is another's, has expired or was
     revoked, it is answered with the same words, after the same work.
     """
 
-    def __init__(self, *, tokens: Tokens, clock: Clock, provider: Provider | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: Tokens,
+        clock: Clock,
+        provider: Provider | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._tokens = tokens
         self._clock = clock
         self._provider = provider
+        self._certificates = certificates
+
+    @property
+    def take_certificates(self) -> bool:
+        """Whether callers may be known by certificates."""
+        return self._certificates is not None
+
+    def of_certificate(self, pem: bytes) -> Principal:
+        """Answer who shows a certificate.
+
+        Raises:
+            CredentialsMissing: there is none, or nobody is known by certificates.
+            CredentialsInvalid: nobody may call with it.
+        """
+        if self._certificates is None or not pem:
+            raise CredentialsMissing
+        return self._certificates.of(pem)
 
     async def of(self, credential: str) -> Principal:
         """Answer who shows a credential.

@@ -17,7 +17,7 @@ import jwt
 
 from execsvc.errors import CredentialsInvalid, IdentityUnusable
 from execsvc.model import Principal, Role
-from execsvc.model.identity import NAMESPACE
+from execsvc.model.identity import NAMESPACE, ActorKind
 from execsvc.service.jwt_rules import JwtRules
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ class Jwts:
         roles = [role for role in Role if str(role) in said]
         if not roles:
             raise _Unfit(f"its claim {self._rules.role_claim} names no role")
-        return Principal(name=str(claims["sub"])[:_MAX_NAME], namespace=namespace, role=roles[-1])
+        name = str(claims["sub"])[:_MAX_NAME]
+        return Principal(kind=ActorKind.JWT, name=name, namespace=namespace, role=roles[-1])
 
 
 class _Unfit(Exception):

@@ -13,12 +13,9 @@ from execsvc.service.changes import Changes, Watch
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
+from execsvc.service.read_ahead import PART_BYTES, PART_ENTRIES, ReadAhead
 from execsvc.store import LogPage, Store
 
-#: Entries in one response of a stream, and bytes of them, about. A stream whose client does not read holds
-#: one response, and there may be thousands of those.
-PART_ENTRIES: Final = 500
-PART_BYTES: Final = 64 * 1024
 #: Bytes of entries in one page, about.
 PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
@@ -47,6 +44,7 @@ class Logs:
         self._store = store
         self._changes = changes
         self._heartbeat = heartbeat
+        self._ahead = ReadAhead(store)
 
     async def stream(
         self,
@@ -73,7 +71,10 @@ class Logs:
             ServerDraining: the server goes down; go on from the cursor with another connection.
         """
         _check_stream(execution_id, after, tail, filter)
-        with self._changes.subscribe(namespace, execution_id) as (watch, subscriber):
+        with (
+            self._changes.subscribe(namespace, execution_id) as (watch, subscriber),
+            self._ahead.parts(namespace, execution_id, filter) as stored,
+        ):
             changed = subscriber.changed
             cursor, uid = after, expected_uid or None
             if tail:
@@ -83,24 +84,14 @@ class Logs:
             loop = asyncio.get_running_loop()
             # When the last part went out; None before the first.
             told: float | None = None
-            limit = PART_ENTRIES
             while True:
-                changed.clear()
-                shared = _recent(watch, cursor, filter)
-                page, part = shared or (None, None)
-                if page is None:
-                    page = await self._store.log_page(
-                        namespace,
-                        execution_id,
-                        after=cursor,
-                        limit=limit,
-                        max_bytes=PART_BYTES,
-                        min_level=filter.min_level,
-                        node_id=filter.node_id,
-                    )
-                    # Where messages are long, those that would be left out are not even read.
-                    cut = len(page.columns) < limit and page.cursor < page.status.last_sequence
-                    limit = min(PART_ENTRIES, 2 * (len(page.columns) if cut else limit))
+                if stored.begun:
+                    page, part = await stored.after(cursor), None
+                else:
+                    # Before anything is read, so that no change after it goes unnoticed.
+                    changed.clear()
+                    page, part = _recent(watch, cursor, filter) or (await stored.after(cursor), None)
+                part = part or _part(page)
                 status = page.status
                 if uid is not None and uid != status.uid:
                     raise ExecutionNotFound(execution_id)
@@ -113,9 +104,12 @@ class Logs:
                 # heartbeat, which is due however much happens that the filter leaves out.
                 if page.columns or ended or told is None or loop.time() - told >= self._heartbeat:
                     told = loop.time()
-                    parts = [part or _part(page)]
+                    if cursor < status.last_sequence and len(part.columns) == PART_ENTRIES:
+                        changed.clear()
+                        stored.begin(cursor)
+                    parts = [part]
                     # While the client does not read, nothing else holds on to the entries.
-                    page = part = shared = None
+                    del page, part
                     yield parts.pop()
                 if ended:
                     return

@@ -9,8 +9,9 @@ from typing import Final
 
 from execsvc.clock import Clock
 from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, parse_definition
+from execsvc.egress import Egress
 from execsvc.errors import FieldProblem, InvalidRequest
-from execsvc.model import StoredWorkflow
+from execsvc.model import SOMEBODY, Actor, StoredWorkflow
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import Definition, ExecuteCommand
 from execsvc.service.paging import PageToken, page_size
@@ -24,10 +25,25 @@ LARGE: Final = 8 * 1024
 
 
 class Workflows:
-    """Turns definitions into plans, and remembers them. Use within one event loop."""
+    """Turns definitions into plans, and remembers them. Use within one event loop.
 
-    def __init__(self, *, store: Store, clock: Clock, types: NodeTypes = BUILTIN) -> None:
+    Args:
+        egress: holds definitions to the hosts that nodes may call; None: nothing does.
+        audited: whether the audit trail gains a record of each change.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        types: NodeTypes = BUILTIN,
+        egress: Egress | None = None,
+        audited: bool = False,
+    ) -> None:
+        self._egress = egress
         self._store = store
+        self._audited = audited
         self._clock = clock
         self._types = types
         self._known: OrderedDict[bytes, Plan] = OrderedDict()
@@ -50,7 +66,7 @@ class Workflows:
         return self._remember(definition.key, plan)
 
     def _parse(self, definition: Definition) -> Plan:
-        return parse_definition(definition.load(), types=self._types)
+        return parse_definition(definition.load(), types=self._types, egress=self._egress)
 
     async def load(self, digest: str, canonical: bytes) -> Plan:
         """Make the plan of a definition that was validated and stored."""
@@ -105,8 +121,13 @@ class Workflows:
         """Answer the node types, by name."""
         return sorted(self._types.values(), key=lambda node_type: node_type.name)
 
-    async def create(self, namespace: str, workflow_id: str, definition: Definition) -> WorkflowPut:
+    async def create(
+        self, namespace: str, workflow_id: str, definition: Definition, *, by: Actor = SOMEBODY
+    ) -> WorkflowPut:
         """Store a definition as a version of a workflow; answers once it is on disk.
+
+        Args:
+            by: who asks, for the audit trail.
 
         Raises:
             InvalidRequest, TooLarge: see ``plan``.
@@ -125,6 +146,7 @@ class Workflows:
             version=plan.digest,
             definition=plan.canonical,
             time=self._clock(),
+            by=by if self._audited else None,
         )
         return await stored(self._store.put_workflow(change))
 

@@ -4,6 +4,7 @@ from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -31,6 +32,7 @@ from execsvc.store.sqlite import (
     check_database,
     file_condition,
     opened_tokens,
+    opened_trail,
     restore,
     sqlite_version,
 )
@@ -38,6 +40,7 @@ from execsvc.store.sqlite import (
 __all__ = [
     "GONE",
     "HEARTBEAT",
+    "AuditTrail",
     "BackupUnusable",
     "BatchDone",
     "Beat",
@@ -72,6 +75,7 @@ __all__ = [
     "file_condition",
     "mark_of",
     "opened_tokens",
+    "opened_trail",
     "restore",
     "sqlite_version",
 ]

@@ -18,7 +18,7 @@ from execsvc.errors import (
     RequestIdReused,
     StateChanged,
 )
-from execsvc.model import TERMINAL, ExecutionState, ExecutionStatus, NewLogEntry, StoredWorkflow
+from execsvc.model import TERMINAL, Actor, AuditAction, ExecutionState, ExecutionStatus, NewLogEntry, StoredWorkflow
 from execsvc.store.draft import CUTTING, Draft, moved
 from execsvc.store.protocol import (
     Commit,
@@ -30,7 +30,17 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
-from execsvc.store.rows import entry_row, error_text, node_of, node_row, status_of, status_row, storable, storable_entry
+from execsvc.store.rows import (
+    audit_row,
+    entry_row,
+    error_text,
+    node_of,
+    node_row,
+    status_of,
+    status_row,
+    storable,
+    storable_entry,
+)
 
 Change = CreateExecution | UpdateExecution | DeleteExecution | PutWorkflow
 #: What comes of a change; an error that is no ExecsvcError says that the change itself was malformed.
@@ -66,6 +76,8 @@ class Decisions:
         self.labels: list[tuple[Any, ...]] = []
         self.deleted: list[Draft] = []
         self.new_workflows: list[tuple[str, str, str, int]] = []
+        #: Records for the audit trail: AUDIT_COLUMNS.
+        self.audit: list[tuple[Any, ...]] = []
 
     @property
     def touched(self) -> list[Draft]:
@@ -167,6 +179,8 @@ class Decisions:
         self.data.append((row.pk, given))
         self.labels.extend(label_rows(row.namespace, request.labels, change.time, row.pk))
         self.rows[key_of(change)] = row
+        if change.by is not None:
+            self._note(change.time, row, change.by, AuditAction.EXECUTE, status.state)
         return Created(status=status, created=True)
 
     def _update(self, change: UpdateExecution) -> Updated:
@@ -215,7 +229,13 @@ class Decisions:
         if change.request_id:
             self.requests[row.pk, change.request_id] = (change.action, after)
             self.new_requests.append((row.pk, change.request_id, change.action, answer))
+        if change.by is not None:
+            self._note(change.time, row, change.by, change.action, after.state)
         return Updated(status=after, repeated=False)
+
+    def _note(self, time: int, row: Draft, by: Actor, action: str, outcome: str) -> None:
+        status = row.status
+        self.audit.append(audit_row(time, row.namespace, by, action, status.execution_id, status.uid, outcome))
 
     def _delete(self, change: DeleteExecution) -> ExecutionStatus:
         row = self.rows.get(key_of(change))
@@ -230,6 +250,8 @@ class Decisions:
             )
         del self.rows[key_of(change)]
         self.deleted.append(row)
+        if change.by is not None:
+            self._note(change.time, row, change.by, AuditAction.DELETE, "DELETED")
         return row.status
 
     def _put(self, change: PutWorkflow) -> WorkflowPut:
@@ -240,6 +262,18 @@ class Decisions:
             self.workflows[key] = change.time
             self.new_workflows.append((*key, change.time))
             self.definitions[change.version] = definition
+            if change.by is not None:
+                self.audit.append(
+                    audit_row(
+                        change.time,
+                        change.namespace,
+                        change.by,
+                        AuditAction.CREATE_WORKFLOW,
+                        change.workflow_id,
+                        change.version,
+                        "CREATED",
+                    )
+                )
         workflow = StoredWorkflow(
             workflow_id=change.workflow_id,
             version=change.version,

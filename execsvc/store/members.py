@@ -18,12 +18,26 @@ GONE: Final = 5.0
 
 @record(frozen=True, slots=True, kw_only=True)
 class KeyRoom:
-    """How many executions with the same concurrency key run at once, on all servers together."""
+    """How many executions of a namespace, and of one with the same key, run at once, on all servers together."""
 
     #: For every key without one of its own; None: no limit.
     default: int | None
     #: By key.
     overrides: Mapping[str, int]
+    #: For every namespace without one of its own; None: no limit.
+    slots: int | None = None
+    #: By namespace; None: no limit.
+    namespaces: Mapping[str, int | None]
+
+    @property
+    def limits(self) -> bool:
+        """Whether anything may be held back."""
+        return self.default is not None or bool(self.overrides) or self.limits_namespaces
+
+    @property
+    def limits_namespaces(self) -> bool:
+        """Whether a namespace may be."""
+        return self.slots is not None or any(slots is not None for slots in self.namespaces.values())
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -34,7 +48,7 @@ class Place:
     place: int
     #: How many wait in this line.
     length: int
-    #: The concurrency key whose line it is; None: the line of those that wait for a slot.
+    #: The concurrency key whose line it is; empty: its namespace's; None: the line of those that wait for a slot.
     key: str | None
 
 
@@ -52,7 +66,7 @@ class Fetched:
     """What a fetch took."""
 
     taken: Sequence[Taken]
-    #: How many still wait, all of them held back by their keys; None: not counted, as there may be more to take.
+    #: How many still wait, all held back by limits of their own; None: not counted.
     left: int | None
 
 
@@ -77,6 +91,10 @@ class Membership(Protocol):
 
     async def count(self) -> int:
         """Count what waits."""
+        ...
+
+    async def count_of(self, namespace: str, most: int) -> int:
+        """Count what waits of a namespace, up to ``most``."""
         ...
 
     async def give_back(self, uids: Sequence[str]) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from execsvc.model import (
+    Actor,
     ApiToken,
+    AuditFilter,
+    AuditRecord,
     ErrorInfo,
     Execution,
     ExecutionRequest,
@@ -37,6 +40,8 @@ class CreateExecution:
     time: int
     message: str
     entries: tuple[NewLogEntry, ...]
+    #: Who does it, for the audit trail, which gains a record in the same transaction; None: it gains none.
+    by: Actor | None = None
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,8 @@ class UpdateExecution:
     restart: bool = False
     #: With ``restart``: JSON text that replaces the input.
     input: bytes | None = None
+    #: As of ``CreateExecution``.
+    by: Actor | None = None
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -97,6 +104,10 @@ class DeleteExecution:
     execution_id: str
     #: Remove only the one with this uid; None: whichever has the id.
     uid: str | None = None
+    #: For the audit trail.
+    time: int = 0
+    #: As of ``CreateExecution``.
+    by: Actor | None = None
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -110,6 +121,8 @@ class PutWorkflow:
     #: Canonical JSON text.
     definition: bytes
     time: int
+    #: As of ``CreateExecution``.
+    by: Actor | None = None
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -219,12 +232,34 @@ class Tokens(Protocol):
         """Answer every token, newest first."""
         ...
 
-    async def add(self, token: ApiToken) -> None:
-        """Store a token."""
+    async def add(self, token: ApiToken, by: Actor) -> None:
+        """Store a token, with a record of who made it; one that is there already stays as it is."""
         ...
 
-    async def revoke(self, token_id: str, time: int) -> ApiToken | None:
-        """Revoke a token for ever; answers it, with the time of the first call. None: there is none."""
+    async def revoke(self, token_id: str, time: int, by: Actor) -> ApiToken | None:
+        """Revoke a token for ever, with a record of who did; answers it, with the time of the first call.
+
+        None: there is none.
+        """
+        ...
+
+
+class AuditTrail(Protocol):
+    """Reads who did what, and removes what is past its retention. Nothing in it is ever changed.
+
+    Every method raises StorageUnavailable (or StorageFull) when the database fails, and may be repeated then.
+    """
+
+    async def page(self, wanted: AuditFilter, *, after: tuple[int, int] | None, limit: int) -> Sequence[AuditRecord]:
+        """Answer up to ``limit`` records, newest first.
+
+        Args:
+            after: time and number of the last one of the page before.
+        """
+        ...
+
+    async def remove(self, before: int, *, limit: int) -> int:
+        """Remove up to ``limit`` records from before a time, oldest first; answers how many they were."""
         ...
 
 
@@ -235,6 +270,8 @@ class Store(Protocol):
     name: str
     #: The API tokens in the same database.
     tokens: Tokens
+    #: Who did what, in the same database.
+    audit: AuditTrail
     #: Where the data are, for people; holds nothing secret.
     place: str
     #: This server as one of those that share the store; None: it serves one alone.
@@ -281,8 +318,20 @@ class Store(Protocol):
         """Answer up to ``limit`` executions in order, beginning after a position that an earlier answer gave."""
         ...
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
-        """Answer (namespace, execution_id, uid) of executions that ended before a time, oldest end first."""
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
+        """Answer (namespace, execution_id, uid) of executions that ended before a time, oldest end first.
+
+        Args:
+            namespace: of this one alone; None: of all.
+        """
+        ...
+
+    async def namespaces(self) -> Sequence[str]:
+        """Answer the namespaces that have executions on record."""
+        ...
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """Count the executions of a namespace, up to ``most``."""
         ...
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:

@@ -9,7 +9,10 @@ from typing import Any
 import orjson
 
 from execsvc.model import (
+    Actor,
+    ActorKind,
     ApiToken,
+    AuditRecord,
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
@@ -30,6 +33,46 @@ NODE_COLUMNS = "node_id, state, attempt, attempts_before, start_time, end_time, 
 
 #: Columns of an API token, in the order ``token_of`` takes them.
 TOKEN_COLUMNS = "token_id, digest, namespace, role, name, create_time, expire_time, revoke_time"
+
+#: Columns of a record of the audit trail, as ``audit_row`` makes them.
+AUDIT_COLUMNS = (
+    "time, namespace, actor_kind, actor, actor_label, role, action, target, uid, outcome, request_id, address"
+)
+
+
+def audit_row(
+    time: int, namespace: str, by: Actor, action: str, target: str, uid: str, outcome: str
+) -> tuple[Any, ...]:
+    """Make AUDIT_COLUMNS."""
+    return (
+        time,
+        namespace,
+        by.kind.value,
+        storable(by.name),
+        storable(by.label),
+        by.role,
+        str(action),
+        target,
+        uid,
+        str(outcome),
+        storable(by.request_id),
+        storable(by.address),
+    )
+
+
+def audit_record_of(row: Sequence[Any]) -> AuditRecord:
+    """Make a record of its number and AUDIT_COLUMNS."""
+    number, time, namespace, kind, name, label, role, action, target, uid, outcome, request_id, address = row
+    return AuditRecord(
+        number=number,
+        time=time,
+        namespace=namespace,
+        actor=Actor(kind=ActorKind(kind), name=name, label=label, role=role, address=address, request_id=request_id),
+        action=action,
+        target=target,
+        uid=uid,
+        outcome=outcome,
+    )
 
 
 def token_of(row: Sequence[Any]) -> ApiToken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import grpc
@@ -82,8 +83,12 @@ def _too_large(error: errors.TooLarge) -> Iterator[Message]:
 
 
 def _queue_full(error: errors.QueueFull) -> Iterator[Message]:
-    yield details.QuotaFailure(violations=[details.QuotaFailure.Violation(subject="queue", description=error.message)])
+    yield from _quota("namespace/queued" if error.of_namespace else "queue", error)
     yield from _retry(error)
+
+
+def _quota(subject: str, error: errors.ExecsvcError) -> Iterator[Message]:
+    yield details.QuotaFailure(violations=[details.QuotaFailure.Violation(subject=subject, description=error.message)])
 
 
 _Code = grpc.StatusCode
@@ -134,6 +139,16 @@ TABLE: Final[dict[type[errors.ExecsvcError], Rule]] = {
     ),
     errors.QueueFull: Rule(
         code=_Code.RESOURCE_EXHAUSTED, metadata=lambda e: {"capacity": str(e.capacity)}, details=_queue_full
+    ),
+    errors.NamespaceFull: Rule(
+        code=_Code.RESOURCE_EXHAUSTED,
+        metadata=lambda e: {"capacity": str(e.capacity)},
+        details=lambda e: chain(_quota("namespace/stored", e), _retry(e)),
+    ),
+    errors.RateLimited: Rule(
+        code=_Code.RESOURCE_EXHAUSTED,
+        metadata=lambda e: {"rate": f"{e.rate:g}"},
+        details=lambda e: chain(_quota("namespace/rate", e), _retry(e)),
     ),
     errors.ServerDraining: Rule(code=_Code.UNAVAILABLE, details=_retry),
     errors.StorageFull: Rule(code=_Code.RESOURCE_EXHAUSTED, details=_retry),

@@ -60,6 +60,10 @@ _NODE_ID: Final = _tag(v1.LogEntry, "node_id", _LENGTH)
 _ATTEMPT: Final = _tag(v1.LogEntry, "attempt", _VARINT)
 _MESSAGE: Final = _tag(v1.LogEntry, "message", _LENGTH)
 _METADATA: Final = _tag(v1.LogEntry, "metadata", _LENGTH)
+#: The field ``entries`` or ``message`` up to its bytes, by how many those are; a message of none is left out.
+_SIZES: Final = 512
+_ENTRIES: Final = tuple(_ENTRY + _number(size) for size in range(_SIZES))
+_MESSAGES: Final = (b"", *(_MESSAGE + _number(size) for size in range(1, _SIZES)))
 _LEVELS: Final = {level.rank: _LEVEL + _varint(v1.LogLevel.Value(f"LOG_LEVEL_{level.name}")) for level in LogLevel}
 
 
@@ -70,6 +74,7 @@ def encoded_entries(columns: LogColumns) -> bytes:
     """
     parts: list[bytes] = []
     append, join = parts.append, b"".join
+    small, low = _SMALL, _LOW
     second = -1
     times: list[bytes] = []
     for sequence, time, level, node_id, attempt, message, metadata in zip(
@@ -86,21 +91,31 @@ def encoded_entries(columns: LogColumns) -> bytes:
         if seconds != second:
             # Entries come in order, so most share their second with the one before.
             second, times = seconds, _times(seconds)
-        nanos = _number(micros * 1000) if micros else b""
+        # Numbers of the sizes that almost all have are written here: a call costs as much as all the rest of it.
+        nanos = micros * 1000
+        if nanos > _LOW_BITS:
+            high = nanos >> 14
+            fraction = low[nanos & _LOW_BITS] + (
+                small[high] if high <= _LOW_BITS else low[high & _LOW_BITS] + small[high >> 14]
+            )
+        else:
+            fraction = small[nanos] if nanos else b""
         text = message.encode()
+        size = len(text)
         entry = join(
             (
                 _SEQUENCE,
-                _number(sequence),
-                times[len(nanos)],
-                nanos,
+                small[sequence] if sequence <= _LOW_BITS else low[sequence & _LOW_BITS] + _number(sequence >> 14),
+                times[len(fraction)],
+                fraction,
                 _place(level, node_id, attempt),
-                _text(_MESSAGE, text) if text else b"",
-                _facts(metadata),
+                _MESSAGES[size] if size < _SIZES else _MESSAGE + _number(size),
+                text,
+                _remembered(metadata) if metadata.__class__ is str and len(metadata) <= _SHORT else _facts(metadata),
             )
         )
-        append(_ENTRY)
-        append(_number(len(entry)))
+        size = len(entry)
+        append(_ENTRIES[size] if size < _SIZES else _ENTRY + _number(size))
         append(entry)
     return join(parts)
 
@@ -131,9 +146,7 @@ def _text(tag: bytes, data: bytes) -> bytes:
 
 
 def _facts(metadata: Mapping[str, Any] | str) -> bytes:
-    if not isinstance(metadata, str):
-        return _metadata(metadata)
-    return _remembered(metadata) if len(metadata) <= _SHORT else _metadata(orjson.loads(metadata))
+    return _metadata(orjson.loads(metadata) if isinstance(metadata, str) else metadata)
 
 
 @lru_cache(_REMEMBERED)

@@ -663,3 +663,24 @@ class TestWorkflows:
         (of_each,) = await store.list_workflows(NAMESPACE, workflow_id="", after=None, limit=9)
         first, *_ = await store.list_workflows(NAMESPACE, workflow_id="w", after=None, limit=9)
         assert of_each.version == newest.version == first.version
+
+
+async def test_namespaces_are_counted_and_expire_each_for_itself(store: Store) -> None:
+    for number in range(6):
+        namespace = "ab"[number % 2]
+        await store.create(create(f"e{number}", namespace=namespace, time=NOW))
+        end = move(f"e{number}", ExecutionState.STOPPED, namespace=namespace, time=NOW + number)
+        await store.update(end)
+    await store.create(create("waits", namespace="c"))
+
+    assert await store.namespaces() == ["a", "b", "c"]
+    assert [await store.count(name, most=most) for name, most in (("a", 9), ("a", 2), ("c", 9), ("none", 9))] == [
+        3, 2, 1, 0,
+    ]  # fmt: skip
+    assert [name for _, name, _ in await store.expired(NOW + 4, limit=9, namespace="a")] == ["e0", "e2"]
+    assert [name for _, name, _ in await store.expired(NOW + 9, limit=2, namespace="b")] == ["e1", "e3"]
+    assert await store.expired(NOW + 9, limit=9, namespace="c") == []
+
+
+async def test_without_executions_there_are_no_namespaces(store: Store) -> None:
+    assert await store.namespaces() == []

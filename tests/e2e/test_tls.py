@@ -111,6 +111,40 @@ def test_who_has_no_certificate_is_not_let_in_where_one_is_asked_for(
     assert fetched(server.ready["http"], "/readyz", context)
 
 
+def test_a_command_is_known_by_its_certificate_until_it_is_taken_out_of_the_file(serve: Serve, files: Path) -> None:
+    clients = files / "clients.toml"
+    entry = '[[client]]\ndns = "{}"\nname = "cron"\nnamespace = "default"\nrole = "operator"\n'
+    clients.write_text(entry.format("client.example"), encoding="utf-8")
+    ca = files / "ca.crt"
+    more = ("--tls-client-ca", str(ca), "--tls-clients", str(clients), "--auth", "token", "--http", "127.0.0.1:0")
+    server = serve(*options(files), *more)
+    shown = ("--ca", ca, "--cert", files / "client.crt", "--key", files / "client.key")
+    cli = Cli(server.address)
+
+    assert cli("info", *shown).returncode == 0
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(files / "client.crt", files / "client.key")
+    assert fetched(server.ready["http"], "/readyz", context)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetched(server.ready["http"], "/api/v1/executions", context)
+    assert json.loads(refused.value.read())["reason"] == "CREDENTIALS_MISSING"
+    clients.write_text(entry.format("other.example"), encoding="utf-8")
+    assert cli.json("info", *shown, code=3)["error"]["reason"] == "CREDENTIALS_INVALID"
+    code, logged = server.end()
+    assert code == 0
+    assert "knows the certificate of client.example" in logged
+
+
+def test_a_file_of_clients_that_cannot_be_used_is_told_at_the_start(files: Path) -> None:
+    (files / "clients.toml").write_text("[[client]]\ncn = 'a'\nrole = 'king'\nnamespace = 'n'\n", encoding="utf-8")
+    more = ("--tls-client-ca", files / "ca.crt", "--tls-clients", files / "clients.toml", "--auth", "token")
+    error = Cli().json("serve", "--address", "127.0.0.1:0", "--db", files / "x.db", *options(files), *more, code=7)[
+        "error"
+    ]
+    assert error["reason"] == "IDENTITY_UNUSABLE"
+    assert "entry 1: role is to be one of reader, operator, admin" in error["message"]
+
+
 def test_a_certificate_is_renewed_without_a_restart(serve: Serve, files: Path, authority: trustme.CA) -> None:
     server = serve(*options(files), "--http", "127.0.0.1:0")
     before = {address: serial(address, files / "ca.crt") for address in (server.address, server.ready["http"])}
@@ -146,6 +180,7 @@ def test_a_gateway_reaches_its_server_over_tls(serve: Serve, files: Path) -> Non
         (("--tls-cert", "tls.crt"), "USAGE", "add --tls-key"),
         (("--tls-key", "tls.key"), "USAGE", "add --tls-cert"),
         (("--tls-client-ca", "ca.crt"), "USAGE", "add --tls-cert and --tls-key"),
+        (("--tls-clients", "clients.toml"), "USAGE", "without --tls-client-ca"),
     ],
 )
 def test_what_would_not_be_protected_is_refused(

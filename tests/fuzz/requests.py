@@ -48,7 +48,19 @@ BY_NAME: Final[dict[str, st.SearchStrategy[str]]] = {
     "content": MUSTACHE,
     "model": MODELS,
     # Nothing may leave the machine.
-    "base_url": st.sampled_from(["", "x", "http://", "http://127.0.0.1:1/v1", "ftp://127.0.0.1"]),
+    "base_url": st.sampled_from(
+        [
+            "",
+            "x",
+            "http://",
+            "http://127.0.0.1:1/v1",
+            "http://[::1]:1",
+            "http://10.0.0.1",
+            "https://a:1/",
+            "http://[",
+            "ftp://127.0.0.1",
+        ]
+    ),
 }
 _RANGES: Final = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),

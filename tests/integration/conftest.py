@@ -16,12 +16,15 @@ import pytest
 
 from execsvc import app
 from execsvc.app import Settings
+from execsvc.model import SOMEBODY, AuditFilter, AuditRecord
 from execsvc.model.identity import token_id_of
 from execsvc.service import Changes
 from execsvc.store import PostgresDatabase, SqliteStore, Tokens
 from execsvc.store import opened_tokens as sqlite_tokens
+from execsvc.store import opened_trail as sqlite_trail
 from execsvc.store.postgres import PostgresStore
 from execsvc.store.postgres import opened_tokens as postgres_tokens
+from execsvc.store.postgres import opened_trail as postgres_trail
 from execsvc_client import AsyncExecutionClient, v1
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
@@ -58,7 +61,7 @@ class StartServer:
         """Store an API token, an operator's unless ``fields`` say otherwise; answers its text."""
         text, stored = token(**fields)
         async with self.tokens() as tokens:
-            await tokens.add(stored)
+            await tokens.add(stored, SOMEBODY)
         return text
 
     async def revoke(self, text: str) -> None:
@@ -66,7 +69,18 @@ class StartServer:
         token_id = token_id_of(text)
         assert token_id is not None
         async with self.tokens() as tokens:
-            assert await tokens.revoke(token_id, NOW)
+            assert await tokens.revoke(token_id, NOW, SOMEBODY)
+
+    async def audited(self) -> list[AuditRecord]:
+        """Read the audit trail as another process does, oldest first."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self.settings.postgres is not None:
+                trail, _ = await stack.enter_async_context(postgres_trail(self.settings.postgres))
+                found = await trail.page(AuditFilter(), after=None, limit=1_000)
+            else:
+                beside, _ = stack.enter_context(sqlite_trail(self.settings.database))
+                found = await beside.page(AuditFilter(), after=None, limit=1_000)
+        return list(reversed(found))
 
 
 class Stubs:
@@ -138,6 +152,8 @@ def settings(tmp_path: Path, gates: Gates, postgres: PostgresDatabase | None) ->
         postgres=postgres,
         grace=0.5,
         heartbeat=0.2,
+        # Stand-ins for what nodes call.
+        egress=("127.0.0.1",),
         node_types=node_types,
         executors=executors,
     )

@@ -15,7 +15,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 
 from execsvc import errors
-from execsvc.model import Role
+from execsvc.model import NamespaceLimits, Namespaces, Role
 from execsvc.rpc import Guard, lanes
 from execsvc.store.sqlite import store as sqlite_store
 from execsvc.wire.errors import TABLE
@@ -169,6 +169,31 @@ async def storage_full(world: World) -> Refusal:
     return found
 
 
+async def namespace_full(world: World) -> Refusal:
+    await world.execute(execution_id="first")
+    found = await refusal(world.execute(execution_id="second"))
+    assert found.info.metadata == {"capacity": "1"}
+    assert found.by_kind["QuotaFailure"].violations[0].subject == "namespace/stored"
+    assert found.by_kind["RetryInfo"].retry_delay.seconds == 60
+    await world.execute(execution_id="first")
+    return found
+
+
+async def rate_limited(world: World) -> Refusal:
+    info = v1.GetServerInfoRequest()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await world.stubs.server.GetServerInfo(info)
+            except grpc.aio.AioRpcError as error:
+                found = read(error)
+                break
+    assert found.info.metadata == {"rate": "0.1"}
+    assert found.by_kind["QuotaFailure"].violations[0].subject == "namespace/rate"
+    assert 0 < found.by_kind["RetryInfo"].retry_delay.ToMilliseconds() <= 10_000
+    return found
+
+
 async def credentials_missing(world: World) -> Refusal:
     return await refusal(world.execute(execution_id="e"))
 
@@ -240,6 +265,8 @@ CASES: dict[type[errors.ExecsvcError], tuple[Case, str]] = {
     errors.RequestIdReused: (request_id_reused, ""),
     errors.CursorOutOfRange: (cursor_out_of_range, ""),
     errors.QueueFull: (queue_full, "QuotaFailure RetryInfo"),
+    errors.NamespaceFull: (namespace_full, "QuotaFailure RetryInfo"),
+    errors.RateLimited: (rate_limited, "QuotaFailure RetryInfo"),
     errors.ServerDraining: (server_draining, "RetryInfo"),
     errors.StorageUnavailable: (storage_unavailable, "RetryInfo"),
     errors.StorageFull: (storage_full, "RetryInfo"),
@@ -284,6 +311,10 @@ async def test_the_error_has_the_code_reason_and_details_of_the_table(
     if error in OF_GUARD:
         settings |= {"guard": OF_GUARD[error]}
         monkeypatch.setattr(lanes, "ROOM", 0)
+    if error is errors.NamespaceFull:
+        settings |= {"namespaces": Namespaces(default=NamespaceLimits(stored=1))}
+    if error is errors.RateLimited:
+        settings |= {"namespaces": Namespaces(default=NamespaceLimits(rate=0.1))}
     if error is errors.StorageFull:
         _limit_the_database(monkeypatch)
     if error is errors.ServerDraining:

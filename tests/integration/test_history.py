@@ -340,8 +340,8 @@ async def test_pruning_removes_in_batches_what_ended_before_and_nothing_else(
     looks: Counter[int] = Counter()
     expired = store_class.expired
 
-    async def counted(self: Any, before: int, *, limit: int) -> Any:
-        found = await expired(self, before, limit=limit)
+    async def counted(self: Any, before: int, **more: Any) -> Any:
+        found = await expired(self, before, **more)
         looks[len(found)] += 1
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sqlite3
 import threading
@@ -25,6 +26,8 @@ from tests.support.scrapes import scrape
 OPTIONS = frozenset(
     {"auth", "max_concurrent", "max_queued", "max_timeout", "default_timeout", "key_limit", "grace", "heartbeat"}
 )
+#: Others: the name of its certificate, and limits by namespace.
+OTHERS = frozenset({"tls", "namespaces"})
 #: What it gets where the scenario says nothing: it comes and goes quickly.
 DEFAULTS: Mapping[str, Any] = {"grace": 0, "heartbeat": 1}
 #: Seconds the lab waits for a condition.
@@ -42,12 +45,15 @@ class LabServer:
     """
 
     def __init__(self, folder: Path, options: Mapping[str, Any], authority: trustme.CA) -> None:
-        unknown = sorted(options.keys() - OPTIONS - {"tls"})
+        unknown = sorted(options.keys() - OPTIONS - OTHERS)
         if unknown:
-            raise LabError(f"there is no option {', '.join(unknown)}; there are {', '.join(sorted(OPTIONS))} and tls")
+            known = ", ".join(sorted(OPTIONS | OTHERS))
+            raise LabError(f"there is no option {', '.join(unknown)}; there are {known}")
         folder.mkdir(parents=True)
         self._database = folder / "server.db"
         self._name = options.get("tls")
+        limits = options.get("namespaces")
+        self._environment = {} if limits is None else {"EXECSVC_NAMESPACES": json.dumps(limits)}
         self._arguments = [
             text
             for name, value in (DEFAULTS | dict(options)).items()
@@ -79,7 +85,12 @@ class LabServer:
             while self._process is None:
                 try:
                     self._process = ServerProcess(
-                        self._database, "--metrics", "0", *self._arguments, address=self.target
+                        self._database,
+                        "--metrics",
+                        "0",
+                        *self._arguments,
+                        address=self.target,
+                        environment=self._environment,
                     )
                 except RuntimeError as error:
                     # Another process's connection can hold the port for a moment.

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class ServerProcess:
-    """A server process that serves once this is made.
+    """A server process that serves once this is made. Its nodes may call this machine, and nothing else.
 
     Args:
         database: a SQLite file, or the URL of a Postgres database.
@@ -39,6 +39,8 @@ class ServerProcess:
         place = ["--db", str(database)] if isinstance(database, Path) else ["--store", database]
         self._log: IO[bytes] = (log or Path(database).with_name("server.log")).open("ab")
         command = [sys.executable, "-m", "execsvc", "serve", "--json", "--address", address, *place]
+        # Earlier versions let nodes call anything.
+        command += ["--egress", "127.0.0.1"] if code == ROOT else []
         paths = os.pathsep.join(map(str, _paths()))
         environment = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": paths, **(environment or {})}
         self.process = subprocess.Popen(

@@ -604,7 +604,8 @@ type LlmNode struct {
 	Parameters *structpb.Struct `protobuf:"bytes,5,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	// JSON Schema of the answer. When set the node's result is the parsed object instead of text.
 	ResponseSchema *structpb.Struct `protobuf:"bytes,6,opt,name=response_schema,json=responseSchema,proto3" json:"response_schema,omitempty"`
-	// Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+	// Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+	// one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
 	BaseUrl       string `protobuf:"bytes,7,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from execsvc.definition import Scope
+from execsvc.egress.network import Network
 from execsvc.model import LogLevel, TokenUsage
 from execsvc.record import record
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class NodeError(Exception):
@@ -54,8 +58,20 @@ class NodeContext:
     log: Callable[[LogLevel, str, Mapping[str, Any]], None]
     #: Hands a piece of a model's answer to whoever watches. Never blocks.
     emit_token: Callable[[str], None]
+    #: What the node may call outside.
+    network: Network
     #: Ids of the nodes whose edges lead here, in the order of the definition.
     predecessors: tuple[str, ...] = ()
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The client for calls to the world outside: to hosts that the operator lets nodes call, and within bounds.
+
+        It is shared and closed by the engine. Where it refuses a host (ADDRESS_NOT_ALLOWED) or an answer
+        (RESPONSE_TOO_LARGE), an exception of the package ``execsvc.egress`` says why; let through, it fails the node
+        with that type. All else is httpx2's own.
+        """
+        return self.network.client
 
     def incoming(self) -> dict[str, Any]:
         """Results of the predecessors that ran, by node id."""

@@ -62,7 +62,7 @@ class LlmNode:
                 retryable; LLM_AUTH, LLM_REJECTED, LLM_NO_API_KEY, LLM_PROVIDER_MISSING, LLM_UNKNOWN_PROVIDER,
                 LLM_BAD_PARAMETERS, OUTPUT_TOO_LARGE and LLM_FAILED are not; nor is a template that fails.
         """
-        prepared = await self._models.get(config)
+        prepared = await self._models.get(config, context.network)
         scope = context.scope
         try:
             messages = [
@@ -82,11 +82,13 @@ class LlmNode:
         except NodeError:
             raise
         except Exception as error:
-            raise node_error(error, where=prepared.where, now=self._now()) from scrub(error)
+            raise node_error(error, where=prepared.where, now=self._now(), without_key=prepared.without_key) from scrub(
+                error
+            )
 
     async def aclose(self) -> None:
-        """Close the connections that the running event loop uses. The node may be run again."""
-        await self._models.aclose()
+        """Forget the models of the running event loop. The node may be run again."""
+        self._models.forget()
 
 
 async def _stream(prepared: Prepared, messages: list[BaseMessage], context: NodeContext) -> NodeResult:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from execsvc.egress import Refusal
 from execsvc.engine.nodes.executor import NodeError
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
@@ -50,7 +51,7 @@ _UNREACHABLE = frozenset(
 _TIMED_OUT = frozenset({"APITimeoutError", "TimeoutError", "TimeoutException"})
 _NOT_BEGUN = "without sending a response"
 #: What reading an answer of another shape than the API's raises; our own code is outside the seam.
-_MISREAD = frozenset({"AttributeError", "LookupError", "TypeError", "ValidationError"})
+_MISREAD = frozenset({"AttributeError", "LookupError", "RecursionError", "TypeError", "ValidationError"})
 _CUT_SHORT = frozenset({"ContentFilterFinishReasonError", "LengthFinishReasonError"})
 
 
@@ -92,15 +93,27 @@ def scrub(error: ErrorT) -> ErrorT:
     return error
 
 
-def node_error(error: BaseException, *, where: str, now: float) -> NodeError:
+def node_error(error: BaseException, *, where: str, now: float, without_key: str = "") -> NodeError:
     """Name the failure of a call to a model.
 
     Args:
         error: what the provider's package raised.
         where: the model and its server, for people (see ``describe``).
         now: seconds since the epoch; a Retry-After date counts from there.
+        without_key: host that got no key of the server's.
     """
+    found = _node_error(error, where, now)
+    if found.type == "LLM_AUTH" and without_key:
+        hint = f"the server's own key goes to hosts that the operator names: --egress {without_key} (EXECSVC_EGRESS)"
+        return NodeError(found.type, f"{found.message}; {hint}")
+    return found
+
+
+def _node_error(error: BaseException, where: str, now: float) -> NodeError:
     chain = list(_chain(error))
+    refusal = next((link for link in chain if isinstance(link, Refusal)), None)
+    if refusal is not None:
+        return NodeError(refusal.type, f"{where}: {redact(refusal.message)}")
     detail = _detail(chain)
     for link in chain:
         status = _status(link)

@@ -1,4 +1,4 @@
-"""Build LangChain chat models from llm configs and keep them: keys, provider packages, and the HTTP pool."""
+"""Build LangChain chat models from llm configs and keep them: keys, provider packages, and which HTTP client."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from execsvc.definition.plan import LlmConfig
 from execsvc.definition.schemas import compile_schema
+from execsvc.egress import AddressNotAllowed
+from execsvc.egress.network import Network
 from execsvc.engine.nodes.executor import NodeError
 from execsvc.engine.nodes.llm_errors import describe, redact, scrub
 from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, check_parameters, find_provider
 
 # LangChain and the providers' packages take seconds to import: each is loaded when a node first needs it.
 if TYPE_CHECKING:
+    import httpx2
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable
@@ -56,17 +60,18 @@ class Prepared:
     offline: bool
     #: Model and server, for people.
     where: str
+    #: Host that gets no key of the server's, since the operator's list does not name it; empty: there is none.
+    without_key: str
 
 
 class _Loop:
     """What belongs to one event loop: connections cannot move to another."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network) -> None:
+        self.network = network
         #: By id of the config, which ``Prepared.config`` keeps alive, so that an id is never another's.
         self.prepared: OrderedDict[int, Prepared] = OrderedDict()
         self.models: OrderedDict[tuple[str, str, str], BaseChatModel] = OrderedDict()
-        #: httpx.AsyncClient of whichever httpx the openai package brings.
-        self.client: Any = None
         #: Held while a model is built, so that a burst builds it once.
         self.building = asyncio.Lock()
 
@@ -86,25 +91,23 @@ class LlmModels:
         self._read_timeout = read_timeout
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
-    async def get(self, config: LlmConfig) -> Prepared:
+    async def get(self, config: LlmConfig, network: Network) -> Prepared:
         """Answer the config's model, built at most once. Raises NodeError where that is impossible."""
         running = asyncio.get_running_loop()
         loop = self._loops.get(running)
-        if loop is None:
-            loop = self._loops[running] = _Loop()
+        if loop is None or loop.network is not network:
+            loop = self._loops[running] = _Loop(network)
         prepared = loop.prepared.get(id(config))
         if prepared is None:
-            prepared = _prepare(config, await self._model(loop, config))
+            prepared = _prepare(config, await self._model(loop, config), network)
             _keep(loop.prepared, id(config), prepared, self._size)
         else:
             loop.prepared.move_to_end(id(config))
         return prepared
 
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop and forget its models. They may be asked for again."""
-        loop = self._loops.pop(asyncio.get_running_loop(), None)
-        if loop is not None and loop.client is not None:
-            await loop.client.aclose()
+    def forget(self) -> None:
+        """Forget the models of the running event loop. They may be asked for again."""
+        self._loops.pop(asyncio.get_running_loop(), None)
 
     async def _model(self, loop: _Loop, config: LlmConfig) -> BaseChatModel:
         key = (config.model, config.base_url, json.dumps(dict(config.parameters), sort_keys=True))
@@ -126,11 +129,12 @@ class LlmModels:
         options.setdefault("max_retries", 0)
         if config.base_url:
             options["base_url"] = config.base_url
+        client = _client(loop.network, config, provider)
         # A thread, since importing a provider's package takes a second or two.
-        return await asyncio.to_thread(self._construct, loop, config, provider, name, options)
+        return await asyncio.to_thread(self._construct, client, config, provider, name, options)
 
     def _construct(
-        self, loop: _Loop, config: LlmConfig, provider: str, name: str, options: dict[str, Any]
+        self, client: httpx2.AsyncClient | None, config: LlmConfig, provider: str, name: str, options: dict[str, Any]
     ) -> BaseChatModel:
         known = PROVIDERS.get(provider)
         if known is not None and find_spec(known.package) is None:
@@ -138,8 +142,8 @@ class LlmModels:
         try:
             from langchain.chat_models import init_chat_model
 
-            if known is not None and known.openai_client:
-                options.update(self._openai_options(loop, config, provider))
+            if client is not None:
+                options.update(self._openai_options(client, config, provider))
             else:
                 options["timeout"] = self._read_timeout
             _require_key(config, provider)
@@ -152,14 +156,12 @@ class LlmModels:
             raise _refused(error, config) from scrub(error)
         return model
 
-    def _openai_options(self, loop: _Loop, config: LlmConfig, provider: str) -> dict[str, Any]:
+    def _openai_options(self, client: httpx2.AsyncClient, config: LlmConfig, provider: str) -> dict[str, Any]:
         import openai
 
         timeout = openai.Timeout(self._read_timeout, connect=self._connect_timeout)
-        if loop.client is None:
-            loop.client = openai.DefaultAsyncHttpxClient(timeout=timeout)
         options = {
-            "http_async_client": loop.client,
+            "http_async_client": client,
             "timeout": timeout,
             # It waits by asyncio.wait_for, which on CPython 3.11 forgets a cancellation that comes together with a
             # chunk (python/cpython#86296); the read timeout ends a quiet stream as well.
@@ -170,6 +172,25 @@ class LlmModels:
             # Read at each request: the key is in no object that could be printed, and may change.
             options["api_key"] = _openai_key
         return options
+
+
+def _client(network: Network, config: LlmConfig, provider: str) -> httpx2.AsyncClient | None:
+    """Choose the HTTP client; None where the provider's package has one of its own. Raises NodeError."""
+    known = PROVIDERS.get(provider)
+    if known is not None and known.openai_client:
+        return network.models if config.base_url else network.providers
+    if config.base_url and not network.egress.trusts(config.base_url):
+        # Nothing could be checked on the way, and the key goes along.
+        raise NodeError(
+            AddressNotAllowed.type,
+            f"models of {provider} take only a base_url whose host the operator names: "
+            f"--egress {_host(config.base_url)} (EXECSVC_EGRESS)",
+        )
+    return None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 async def _openai_key() -> str:
@@ -193,7 +214,7 @@ def _echo(config: LlmConfig) -> BaseChatModel:
     return EchoChatModel(delay=delay)
 
 
-def _prepare(config: LlmConfig, model: BaseChatModel) -> Prepared:
+def _prepare(config: LlmConfig, model: BaseChatModel, network: Network) -> Prepared:
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
     kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
@@ -204,6 +225,7 @@ def _prepare(config: LlmConfig, model: BaseChatModel) -> Prepared:
         answer=None if config.response_schema is None else _answer(config, config.response_schema, model),
         offline=config.model.partition(":")[0] == OFFLINE,
         where=describe(config.model, config.base_url),
+        without_key="" if not config.base_url or network.egress.trusts(config.base_url) else _host(config.base_url),
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
+from execsvc.egress import url_problem
 from execsvc.engine.nodes.executor import NodeError
 
 #: Provider of the built-in offline model.
@@ -76,6 +79,16 @@ _RESERVED_NAMES = frozenset(
 )
 
 
+def operator_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the hosts that need no naming, as rules: OpenAI's own, and those of its variables for an address."""
+    hosts = ["https://api.openai.com"]
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        url = environment.get(name, "")
+        if url and not url_problem(url):
+            hosts.append(urlsplit(url).netloc.rpartition("@")[2])
+    return tuple(hosts)
+
+
 def find_provider(model: str) -> tuple[str, str]:
     """Split ``provider:model``; the model's own name may hold further colons.
 
@@ -91,16 +104,19 @@ def find_provider(model: str) -> tuple[str, str]:
     return provider, name
 
 
-def check_parameters(names: Iterable[str]) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Refuse parameters that are no business of a workflow: connections, credentials, retries, hooks.
 
     Raises:
         NodeError: LLM_BAD_PARAMETERS.
     """
-    for name in names:
+    # What model_kwargs holds becomes an argument of the provider's call, which takes headers as well.
+    nested = parameters.get("model_kwargs")
+    places = {f"model_kwargs.{name}": name for name in nested} if isinstance(nested, Mapping) else {}
+    for place, name in ({name: name for name in parameters} | places).items():
         if name in _RESERVED_NAMES or _RESERVED.search(name.lower()):
             raise NodeError(
                 "LLM_BAD_PARAMETERS",
-                f"parameters.{name} cannot be set by a workflow; keys come from the server's environment, retries and "
+                f"parameters.{place} cannot be set by a workflow; keys come from the server's environment, retries and "
                 "timeouts from the node's own settings",
             )

@@ -2,7 +2,7 @@
 
 from execsvc.store.postgres.condition import PostgresCondition, postgres_condition
 from execsvc.store.postgres.moving import Moved, NotMoved, move
-from execsvc.store.postgres.store import PostgresStore, migrated, opened_tokens
+from execsvc.store.postgres.store import PostgresStore, migrated, opened_tokens, opened_trail
 
 __all__ = [
     "Moved",
@@ -12,5 +12,6 @@ __all__ = [
     "migrated",
     "move",
     "opened_tokens",
+    "opened_trail",
     "postgres_condition",
 ]

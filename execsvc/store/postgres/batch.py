@@ -158,6 +158,7 @@ class Batch:
             (sql.UPSERT_NODES, [columns for row in touched for columns in row.nodes.values()]),
             (sql.INSERT_ENTRIES, decided.entries),
             (sql.INSERT_REQUESTS, decided.new_requests),
+            (sql.INSERT_AUDIT, decided.audit),
         ]
         # Whoever removes definitions waits for those who are about to use one.
         lock = [(sql.LOCK_SHARED, (DEFINITION_LOCK,))] if decided.definitions else []

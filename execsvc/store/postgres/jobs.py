@@ -67,10 +67,15 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name LIKE 'execsvc %%'
   AND wait_event = 'ClientRead' AND xact_start < now() - make_interval(secs => %s) AND pid <> pg_backend_pid()
 """
-_FETCH: Final = b"SELECT args, priority, uid FROM execsvc.fetch_jobs(%s, %s, %s, %s)"
+_FETCH: Final = b"SELECT args, priority, uid FROM execsvc.take_jobs(%s, %s, %s, %s, %s, %s)"
 _COUNT: Final = f"SELECT count(*) FROM {_JOBS} WHERE status = 'todo'".encode()
+_COUNT_OF: Final = f"""
+SELECT count(*) FROM (
+    SELECT FROM {_JOBS} WHERE status = 'todo' AND args ->> 'namespace' = %s LIMIT %s
+) AS waiting
+""".encode()
 _GIVE_BACK: Final = b"SELECT execsvc.give_back_jobs(%s, %s)"
-_PLACE: Final = b"SELECT place, length, of_key FROM execsvc.place_of_job(%s, %s, %s)"
+_PLACE: Final = b"SELECT place, length, of_key FROM execsvc.place_in_line(%s, %s, %s, %s, %s)"
 _HELD: Final = f"SELECT EXISTS (SELECT FROM {_JOBS} WHERE queueing_lock = %s AND status = 'doing')".encode()
 _STATUSES: Final = f"""
 SELECT e.namespace, {", ".join(f"e.{column}" for column in STATUS_COLUMNS.split(", "))}
@@ -235,7 +240,7 @@ class Jobs:
 
     async def fetch(self, most: int, room: KeyRoom) -> Fetched:
         """See ``Membership.fetch``."""
-        rows = await self._rows(_FETCH, (self.worker, most, room.default, _limits(room)))
+        rows = await self._rows(_FETCH, (self.worker, most, *_limits(room)))
         taken = [
             Taken(
                 item=Unfinished(
@@ -252,13 +257,18 @@ class Jobs:
             for args, priority, uid in rows
         ]
         left: int | None = None
-        if len(taken) < most:
-            left = await self.count() if room.overrides or room.default is not None else 0
+        if len(taken) < most and not room.limits_namespaces:
+            left = await self.count() if room.limits else 0
         return Fetched(taken=taken, left=left)
 
     async def count(self) -> int:
         """See ``Membership.count``."""
         ((waiting,),) = await self._rows(_COUNT, ())
+        return int(waiting)
+
+    async def count_of(self, namespace: str, most: int) -> int:
+        """See ``Membership.count_of``."""
+        ((waiting,),) = await self._rows(_COUNT_OF, (namespace, most))
         return int(waiting)
 
     async def give_back(self, uids: Sequence[str]) -> None:
@@ -267,7 +277,7 @@ class Jobs:
 
     async def place(self, uid: str, room: KeyRoom) -> Place | None:
         """See ``Membership.place``."""
-        rows = await self._rows(_PLACE, (uid, room.default, _limits(room)))
+        rows = await self._rows(_PLACE, (uid, *_limits(room)))
         return Place(place=rows[0][0], length=rows[0][1], key=rows[0][2]) if rows else None
 
     async def is_held(self, uid: str) -> bool:
@@ -331,8 +341,10 @@ def _by_need(touched: Sequence[Draft]) -> tuple[list[str], list[Draft], list[Dra
     return gone, waits, resumed, held, taken
 
 
-def _limits(room: KeyRoom) -> str:
-    return orjson.dumps(dict(room.overrides)).decode()
+def _limits(room: KeyRoom) -> tuple[int | None, str, int | None, str | None]:
+    """Give limits as the functions of the queue take them: of keys, and of namespaces; no JSON: none at all."""
+    namespaces = orjson.dumps(dict(room.namespaces)).decode() if room.limits_namespaces else None
+    return room.default, orjson.dumps(dict(room.overrides)).decode(), room.slots, namespaces
 
 
 async def _all(db: Connection, statement: bytes, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -29,6 +29,21 @@ _EXPIRED: Final = b"""
 SELECT namespace, execution_id, uid FROM execsvc.executions
 WHERE end_time IS NOT NULL AND end_time + 0 < %s ORDER BY end_time + 0 LIMIT %s
 """
+_EXPIRED_OF: Final = b"""
+SELECT namespace, execution_id, uid FROM execsvc.executions
+WHERE namespace = %s AND end_time IS NOT NULL AND end_time < %s ORDER BY end_time LIMIT %s
+"""
+_NAMESPACES: Final = b"""
+WITH RECURSIVE found AS (
+    SELECT (SELECT e.namespace FROM execsvc.executions AS e ORDER BY e.namespace LIMIT 1) AS namespace
+    UNION ALL
+    SELECT (SELECT e.namespace FROM execsvc.executions AS e WHERE e.namespace > found.namespace
+            ORDER BY e.namespace LIMIT 1)
+    FROM found WHERE found.namespace IS NOT NULL
+)
+SELECT namespace FROM found WHERE namespace IS NOT NULL
+"""
+_COUNT: Final = b"SELECT count(*) FROM (SELECT FROM execsvc.executions WHERE namespace = %s LIMIT %s) AS found"
 _WORKFLOW: Final = """
 SELECT w.version, w.create_time, d.definition
 FROM execsvc.workflows AS w JOIN execsvc.definitions AS d ON d.digest = w.version
@@ -45,10 +60,24 @@ async def list_executions(
     return [listed(row, order) for row in rows]
 
 
-async def list_expired(reader: Reader, before: int, limit: int) -> Sequence[tuple[str, str, str]]:
+async def list_expired(
+    reader: Reader, before: int, limit: int, namespace: str | None
+) -> Sequence[tuple[str, str, str]]:
     """See ``Store.expired``."""
-    rows = await reader.listed((_EXPIRED, (before, limit)))
+    query = (_EXPIRED, (before, limit)) if namespace is None else (_EXPIRED_OF, (namespace, before, limit))
+    rows = await reader.listed(query)
     return [(namespace, execution_id, uid) for namespace, execution_id, uid in rows]
+
+
+async def list_namespaces(reader: Reader) -> Sequence[str]:
+    """See ``Store.namespaces``."""
+    return [namespace for (namespace,) in await reader.listed((_NAMESPACES, ()))]
+
+
+async def count_executions(reader: Reader, namespace: str, most: int) -> int:
+    """See ``Store.count``."""
+    ((count,),) = await reader.listed((_COUNT, (namespace, most)))
+    return int(count)
 
 
 async def find_workflow(reader: Reader, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:

@@ -20,7 +20,7 @@ from execsvc.store.postgres.failures import Failure
 from execsvc.store.postgres.labels import LABELS, label_columns
 from execsvc.store.postgres.migrations import SERVER_LOCK
 from execsvc.store.postgres.store import prepare
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS
+from execsvc.store.rows import AUDIT_COLUMNS, NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS
 from execsvc.store.sqlite.files import opened_to_read
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.store import bring_up_to_date
@@ -66,6 +66,7 @@ _TABLES: Final = (
     ),
     _table("control_requests", "execution, request_id, action, status", "execution, request_id"),
     _table("api_tokens", TOKEN_COLUMNS, "token_id"),
+    _table("audit", f"number, {AUDIT_COLUMNS}", "number"),
 )
 _LABELS: Final = _EXECUTIONS.columns.index("labels")
 _NEWEST: Final = _WORKFLOWS.columns.index("newest")
@@ -163,6 +164,9 @@ class _Copy:
             # Of whole blocks: whoever takes the next one must not meet what is there.
             last = self._source.execute("SELECT coalesce(max(pk), 0) FROM executions").fetchone()[0]
             await self._target.execute("SELECT setval('execsvc.executions_pk', %s)", (last + 1,))
+            last = self._source.execute("SELECT coalesce(max(number), 0) FROM audit").fetchone()[0]
+            numbers = "pg_get_serial_sequence('execsvc.audit', 'number')"
+            await self._target.execute(f"SELECT setval({numbers}, %s)".encode(), (last + 1,))
         await self._target.execute("ANALYZE")
         return Moved(
             place=self._place,

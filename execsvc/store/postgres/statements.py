@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS
+from execsvc.store.rows import AUDIT_COLUMNS, NODE_COLUMNS, STATUS_COLUMNS
 
 #: Of columns that are not text.
 _TYPES: Final = {
@@ -171,6 +171,7 @@ UPSERT_NODES: Final = _insert(
 )
 INSERT_ENTRIES: Final = _insert("log_entries", "execution, sequence, time, level, node_id, attempt, message, metadata")
 INSERT_REQUESTS: Final = _insert("control_requests", "execution, request_id, action, status")
+INSERT_AUDIT: Final = _insert("audit", AUDIT_COLUMNS)
 
 _UNUSED: Final = """
 NOT EXISTS (SELECT 1 FROM execsvc.executions AS e WHERE e.definition_digest = d.digest)

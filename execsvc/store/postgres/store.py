@@ -18,13 +18,22 @@ from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connections, Pool
 from execsvc.store.postgres.failures import told
 from execsvc.store.postgres.jobs import Jobs
-from execsvc.store.postgres.lists import find_workflow, list_executions, list_expired, list_workflows
+from execsvc.store.postgres.lists import (
+    count_executions,
+    find_workflow,
+    list_executions,
+    list_expired,
+    list_namespaces,
+    list_workflows,
+)
 from execsvc.store.postgres.migrations import check_server, migrate
 from execsvc.store.postgres.reader import Reader
 from execsvc.store.postgres.session import Session
 from execsvc.store.postgres.tokens import PostgresTokens
+from execsvc.store.postgres.trail import PostgresTrail
 from execsvc.store.postgres.writer import Writer
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -58,6 +67,7 @@ class PostgresStore:
         self._listeners: list[Listener] = []
         self._reader = Reader(pool, observer)
         self.tokens: Tokens = PostgresTokens(self._reader)
+        self.audit: AuditTrail = PostgresTrail(self._reader)
         self._jobs = Jobs(pool)
         #: See ``Store.members``.
         self.members: Membership | None = self._jobs
@@ -117,9 +127,17 @@ class PostgresStore:
         """See ``Store.list_executions``."""
         return await list_executions(self._reader, namespace, condition, order, after, limit)
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
         """See ``Store.expired``."""
-        return await list_expired(self._reader, before, limit)
+        return await list_expired(self._reader, before, limit, namespace)
+
+    async def namespaces(self) -> Sequence[str]:
+        """See ``Store.namespaces``."""
+        return await list_namespaces(self._reader)
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """See ``Store.count``."""
+        return await count_executions(self._reader, namespace, most)
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
         """See ``Store.workflow``."""
@@ -240,12 +258,25 @@ async def opened_tokens(database: PostgresDatabase) -> AsyncIterator[PostgresTok
     Raises:
         StorageUnavailable: it cannot be reached, or is of a later version.
     """
+    async with _opened_reader(database) as reader:
+        yield PostgresTokens(reader)
+
+
+@asynccontextmanager
+async def opened_trail(database: PostgresDatabase) -> AsyncIterator[tuple[PostgresTrail, PostgresTokens]]:
+    """Open the audit trail of a database, and the API tokens, to tell whose they are. Raises as ``opened_tokens``."""
+    async with _opened_reader(database) as reader:
+        yield PostgresTrail(reader), PostgresTokens(reader)
+
+
+@asynccontextmanager
+async def _opened_reader(database: PostgresDatabase) -> AsyncIterator[Reader]:
     connections = Connections(database)
     with told(connections.shown):
         await prepare(connections)
         pool = connections.pool()
         await pool.open(wait=True)
     try:
-        yield PostgresTokens(Reader(pool))
+        yield Reader(pool)
     finally:
         await pool.close()

@@ -7,19 +7,28 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from execsvc.model import ApiToken
+from execsvc.model import Actor, ApiToken, AuditAction
 from execsvc.store.postgres.reader import Reader
-from execsvc.store.rows import TOKEN_COLUMNS, token_of, token_row
+from execsvc.store.rows import AUDIT_COLUMNS, TOKEN_COLUMNS, audit_row, token_of, token_row
 
 _FIND: Final = f"SELECT {TOKEN_COLUMNS} FROM execsvc.api_tokens WHERE token_id = %s".encode()
 _ALL: Final = f"SELECT {TOKEN_COLUMNS} FROM execsvc.api_tokens ORDER BY create_time DESC, token_id".encode()
+_RECORD: Final = f"({', '.join(['%s'] * (AUDIT_COLUMNS.count(',') + 1))})"
 # Whether a connection broke before or after, the same again does no harm.
 _ADD: Final = f"""
-INSERT INTO execsvc.api_tokens ({TOKEN_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT DO NOTHING RETURNING token_id
+WITH added AS (
+    INSERT INTO execsvc.api_tokens ({TOKEN_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT DO NOTHING RETURNING token_id
+)
+INSERT INTO execsvc.audit ({AUDIT_COLUMNS})
+SELECT r.* FROM (VALUES {_RECORD}) AS r WHERE EXISTS (SELECT FROM added) RETURNING number
 """.encode()
 _REVOKE: Final = f"""
-UPDATE execsvc.api_tokens SET revoke_time = coalesce(revoke_time, %s) WHERE token_id = %s RETURNING {TOKEN_COLUMNS}
+WITH revoked AS (
+    UPDATE execsvc.api_tokens SET revoke_time = %s WHERE token_id = %s AND revoke_time IS NULL RETURNING token_id
+)
+INSERT INTO execsvc.audit ({AUDIT_COLUMNS})
+SELECT r.* FROM (VALUES {_RECORD}) AS r WHERE EXISTS (SELECT FROM revoked) RETURNING number
 """.encode()
 #: Seconds that a token which was found is taken to be as it was.
 FRESH: Final = 1.0
@@ -62,12 +71,21 @@ class PostgresTokens:
         (rows,) = await self._reader.rows((_ALL, ()))
         return [token_of(row) for row in rows]
 
-    async def add(self, token: ApiToken) -> None:
+    async def add(self, token: ApiToken, by: Actor) -> None:
         """See ``Tokens.add``."""
-        await self._reader.rows((_ADD, token_row(token)))
+        note = audit_row(
+            token.create_time, token.namespace, by, AuditAction.CREATE_TOKEN, token.token_id, "", "CREATED"
+        )
+        await self._reader.rows((_ADD, (*token_row(token), *note)))
 
-    async def revoke(self, token_id: str, time: int) -> ApiToken | None:
+    async def revoke(self, token_id: str, time: int, by: Actor) -> ApiToken | None:
         """See ``Tokens.revoke``."""
-        (rows,) = await self._reader.rows((_REVOKE, (time, token_id)))
+        # Of its namespace, which never changes, the record tells as well.
+        (before,) = await self._reader.rows((_FIND, (token_id,)))
+        if not before:
+            return None
+        note = audit_row(time, token_of(before[0]).namespace, by, AuditAction.REVOKE_TOKEN, token_id, "", "REVOKED")
+        await self._reader.rows((_REVOKE, (time, token_id, *note)))
         self._found.pop(token_id, None)
-        return token_of(rows[0]) if rows else None
+        (after,) = await self._reader.rows((_FIND, (token_id,)))
+        return token_of(after[0])

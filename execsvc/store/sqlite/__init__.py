@@ -3,7 +3,7 @@
 from execsvc.store.sqlite.backup import BackupUnusable, Copied, back_up, restore
 from execsvc.store.sqlite.check import Finding, check_database
 from execsvc.store.sqlite.condition import FileCondition, file_condition, sqlite_version
-from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date, opened_tokens
+from execsvc.store.sqlite.store import SqliteStore, bring_up_to_date, opened_tokens, opened_trail
 
 __all__ = [
     "BackupUnusable",
@@ -16,6 +16,7 @@ __all__ = [
     "check_database",
     "file_condition",
     "opened_tokens",
+    "opened_trail",
     "restore",
     "sqlite_version",
 ]

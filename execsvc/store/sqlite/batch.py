@@ -109,6 +109,7 @@ class Batch:
             (sql.UPSERT_NODES, [columns for row in touched for columns in row.nodes.values()]),
             (sql.INSERT_ENTRIES, decided.entries),
             (sql.INSERT_REQUESTS, decided.new_requests),
+            (sql.INSERT_AUDIT, decided.audit),
             (sql.DELETE_DEFINITIONS, sorted(self._unused)),
         ):
             if rows:

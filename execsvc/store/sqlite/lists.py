@@ -33,6 +33,21 @@ SELECT json_group_array(json_array(namespace, execution_id, uid)) FROM (
     SELECT namespace, execution_id, uid FROM executions WHERE end_time < ? ORDER BY end_time LIMIT ?
 )
 """
+_EXPIRED_OF: Final = """
+SELECT json_group_array(json_array(namespace, execution_id, uid)) FROM (
+    SELECT namespace, execution_id, uid FROM executions WHERE namespace = ? AND end_time < ? ORDER BY end_time LIMIT ?
+)
+"""
+_NAMESPACES: Final = """
+WITH RECURSIVE found (namespace) AS (
+    SELECT min(namespace) FROM executions
+    UNION ALL
+    SELECT (SELECT min(e.namespace) FROM executions AS e WHERE e.namespace > found.namespace)
+    FROM found WHERE found.namespace IS NOT NULL
+)
+SELECT json_group_array(namespace) FROM found WHERE namespace IS NOT NULL
+"""
+_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM executions WHERE namespace = ? LIMIT ?)"
 _WORKFLOW: Final = """
 SELECT w.version, w.create_time, d.definition
 FROM workflows AS w JOIN definitions AS d ON d.digest = w.version
@@ -54,10 +69,25 @@ def list_executions(
     return [listed(row, order) for row in orjson.loads(text)]
 
 
-def list_expired(db: sqlite3.Connection, before: int, limit: int) -> Sequence[tuple[str, str, str]]:
+def list_expired(
+    db: sqlite3.Connection, before: int, limit: int, namespace: str | None
+) -> Sequence[tuple[str, str, str]]:
     """See ``Store.expired``."""
-    (text,) = db.execute(_EXPIRED, (before, limit)).fetchone()
+    sql, arguments = (_EXPIRED, (before, limit)) if namespace is None else (_EXPIRED_OF, (namespace, before, limit))
+    (text,) = db.execute(sql, arguments).fetchone()
     return [(namespace, execution_id, uid) for namespace, execution_id, uid in orjson.loads(text)]
+
+
+def list_namespaces(db: sqlite3.Connection) -> Sequence[str]:
+    """See ``Store.namespaces``."""
+    found: list[str] = orjson.loads(db.execute(_NAMESPACES).fetchone()[0])
+    return found
+
+
+def count_executions(db: sqlite3.Connection, namespace: str, most: int) -> int:
+    """See ``Store.count``."""
+    (count,) = db.execute(_COUNT, (namespace, most)).fetchone()
+    return int(count)
 
 
 def find_workflow(db: sqlite3.Connection, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:

@@ -214,3 +214,35 @@ def _api_tokens(db: Database) -> None:
         ) WITHOUT ROWID
         """
     )
+
+
+@_step("0003_audit")
+def _audit(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY,
+            time INTEGER NOT NULL,
+            namespace TEXT NOT NULL,
+            actor_kind TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            actor_label TEXT NOT NULL,
+            role TEXT NOT NULL,
+            action TEXT NOT NULL,
+            target TEXT NOT NULL,
+            uid TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            address TEXT NOT NULL
+        )
+        """
+    )
+    # An expression, so that what has a filter is not read off it as well, past all that others did.
+    db.execute("CREATE INDEX audit_time ON audit (time + 0, number)")
+    db.execute("CREATE INDEX audit_namespace ON audit (namespace, time, number)")
+    db.execute("CREATE INDEX audit_actor ON audit (actor, time, number)")
+    db.execute("CREATE INDEX audit_target ON audit (target, time, number)")
+    db.execute(
+        "CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+    )

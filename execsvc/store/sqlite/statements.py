@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS
+from execsvc.store.rows import AUDIT_COLUMNS, NODE_COLUMNS, STATUS_COLUMNS
 
 _STATUS_WIDTH = STATUS_COLUMNS.count(",") + 1
 _NODE_WIDTH = NODE_COLUMNS.count(",") + 1
@@ -118,3 +118,6 @@ INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, mes
 SELECT {_columns(8)} FROM json_each(?)
 """
 INSERT_REQUESTS = f"INSERT INTO control_requests SELECT {_columns(4)} FROM json_each(?)"
+INSERT_AUDIT = f"""
+INSERT INTO audit ({AUDIT_COLUMNS}) SELECT {_columns(AUDIT_COLUMNS.count(",") + 1)} FROM json_each(?)
+"""

@@ -18,6 +18,7 @@ from execsvc.model.filters import Condition, Order
 from execsvc.store.members import Membership
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import (
+    AuditTrail,
     Claim,
     Commit,
     Created,
@@ -33,11 +34,19 @@ from execsvc.store.protocol import (
     UpdateExecution,
     WorkflowPut,
 )
-from execsvc.store.sqlite.lists import find_workflow, list_executions, list_expired, list_workflows
+from execsvc.store.sqlite.lists import (
+    count_executions,
+    find_workflow,
+    list_executions,
+    list_expired,
+    list_namespaces,
+    list_workflows,
+)
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.migrations import check_ours, migrations, up_to_date
 from execsvc.store.sqlite.reader import Reader
 from execsvc.store.sqlite.tokens import SqliteTokens
+from execsvc.store.sqlite.trail import SqliteTrail
 from execsvc.store.sqlite.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -56,11 +65,13 @@ class SqliteStore:
         db: sqlite3.Connection,
         reader: Reader,
         tokens: SqliteTokens,
+        trail: SqliteTrail,
         observer: StoreObserver | None = None,
     ) -> None:
         self.place = place
         self.tokens: Tokens = tokens
         self._tokens = tokens
+        self.audit: AuditTrail = trail
         self._lock = lock
         self._db = db
         self._listeners: list[Listener] = []
@@ -79,7 +90,8 @@ class SqliteStore:
         path, lock = _locked(Path(path))
         try:
             db = await asyncio.to_thread(_opened, path)
-            return cls(place, lock, db, Reader(path, observer=observer), SqliteTokens(path, observer), observer)
+            reader, tokens = Reader(path, observer=observer), SqliteTokens(path, observer)
+            return cls(place, lock, db, reader, tokens, SqliteTrail(path), observer)
         except (sqlite3.Error, StorageUnavailable) as error:
             lock.release()
             raise StorageUnavailable(f"cannot open {path}: {error}") from error
@@ -109,9 +121,17 @@ class SqliteStore:
         """See ``Store.list_executions``."""
         return await self._reader.read(list_executions, namespace, condition, order, after, limit)
 
-    async def expired(self, before: int, *, limit: int) -> Sequence[tuple[str, str, str]]:
+    async def expired(self, before: int, *, limit: int, namespace: str | None = None) -> Sequence[tuple[str, str, str]]:
         """See ``Store.expired``."""
-        return await self._reader.read(list_expired, before, limit)
+        return await self._reader.read(list_expired, before, limit, namespace)
+
+    async def namespaces(self) -> Sequence[str]:
+        """See ``Store.namespaces``."""
+        return await self._reader.read(list_namespaces)
+
+    async def count(self, namespace: str, *, most: int) -> int:
+        """See ``Store.count``."""
+        return await self._reader.read(count_executions, namespace, most)
 
     async def workflow(self, namespace: str, workflow_id: str, version: str) -> StoredWorkflow:
         """See ``Store.workflow``."""
@@ -233,6 +253,21 @@ def opened_tokens(path: Path) -> Iterator[SqliteTokens]:
         yield tokens
     finally:
         tokens.close()
+
+
+@contextmanager
+def opened_trail(path: Path) -> Iterator[tuple[SqliteTrail, SqliteTokens]]:
+    """Open the audit trail of a database that is there, and the API tokens, to tell whose they are.
+
+    Raises:
+        DatabaseLocked: as ``opened_tokens``.
+        StorageUnavailable: there is none, it cannot be opened, or is no database of ours.
+    """
+    if not path.is_file():
+        # A mistyped name must not make a database that has seen nothing.
+        raise StorageUnavailable(f"cannot open {path}: there is no such file")
+    with opened_tokens(path) as tokens:
+        yield SqliteTrail(path), tokens
 
 
 def _up_to_date(path: Path) -> bool:

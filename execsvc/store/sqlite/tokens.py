@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from execsvc.errors import StorageFull, StorageUnavailable
-from execsvc.model import ApiToken
+from execsvc.errors import StorageUnavailable
+from execsvc.model import Actor, ApiToken, AuditAction
 from execsvc.store.observer import StoreObserver
-from execsvc.store.rows import TOKEN_COLUMNS, token_of, token_row
-
-_T = TypeVar("_T")
+from execsvc.store.rows import AUDIT_COLUMNS, TOKEN_COLUMNS, audit_row, token_of, token_row
+from execsvc.store.sqlite.apart import apart
 
 _FIND: Final = f"SELECT {TOKEN_COLUMNS} FROM api_tokens WHERE token_id = ?"
 _ALL: Final = f"SELECT {TOKEN_COLUMNS} FROM api_tokens ORDER BY create_time DESC, token_id"
 _ADD: Final = f"INSERT OR IGNORE INTO api_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_REVOKE: Final = f"""
-UPDATE api_tokens SET revoke_time = coalesce(revoke_time, ?) WHERE token_id = ? RETURNING {TOKEN_COLUMNS}
-"""
-#: Seconds that a change waits for the writer of a server.
-PATIENCE: Final = 5.0
+_REVOKE: Final = "UPDATE api_tokens SET revoke_time = ? WHERE token_id = ? AND revoke_time IS NULL"
+_NOTE: Final = f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteTokens:
@@ -54,31 +48,34 @@ class SqliteTokens:
 
     async def all(self) -> Sequence[ApiToken]:
         """See ``Tokens.all``."""
-        return [token_of(row) for row in await self._apart(lambda db: db.execute(_ALL).fetchall())]
+        return [token_of(row) for row in await apart(self._path, lambda db: db.execute(_ALL).fetchall())]
 
-    async def add(self, token: ApiToken) -> None:
+    async def add(self, token: ApiToken, by: Actor) -> None:
         """See ``Tokens.add``."""
-        await self._apart(lambda db: db.execute(_ADD, token_row(token)))
 
-    async def revoke(self, token_id: str, time: int) -> ApiToken | None:
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute(_ADD, token_row(token)).rowcount:
+                _note(db, token.create_time, token, by, AuditAction.CREATE_TOKEN, "CREATED")
+
+        await apart(self._path, work)
+
+    async def revoke(self, token_id: str, time: int, by: Actor) -> ApiToken | None:
         """See ``Tokens.revoke``."""
-        rows = await self._apart(lambda db: db.execute(_REVOKE, (time, token_id)).fetchall())
-        return token_of(rows[0]) if rows else None
 
-    async def _apart(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Work in a thread, on a connection of its own: it may have to wait for the server's writer."""
+        def work(db: sqlite3.Connection) -> ApiToken | None:
+            revoked = db.execute(_REVOKE, (time, token_id)).rowcount
+            row = db.execute(_FIND, (token_id,)).fetchone()
+            token = None if row is None else token_of(row)
+            if token is not None and revoked:
+                _note(db, time, token, by, AuditAction.REVOKE_TOKEN, "REVOKED")
+            return token
 
-        def call() -> _T:
-            with closing(sqlite3.connect(self._path, isolation_level=None, timeout=PATIENCE)) as db:
-                db.execute("PRAGMA synchronous = FULL")
-                return work(db)
-
-        try:
-            return await asyncio.to_thread(call)
-        except sqlite3.Error as error:
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise (StorageFull() if full else StorageUnavailable(f"the database cannot be used: {error}")) from error
+        return await apart(self._path, work)
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _note(db: sqlite3.Connection, time: int, token: ApiToken, by: Actor, action: str, outcome: str) -> None:
+    db.execute(_NOTE, audit_row(time, token.namespace, by, action, token.token_id, "", outcome))

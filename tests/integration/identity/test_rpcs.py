@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,75 +9,15 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from grpc_channelz.v1 import channelz_pb2
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from execsvc.rpc.roles import RULES
-from execsvc_client import AsyncExecutionClient, to_definition, v1
+from execsvc_client import AsyncExecutionClient, v1
 from tests.integration.conftest import StartServer
 from tests.integration.identity.credentials import ROLES, Shown, credentials
+from tests.integration.identity.samples import MISSING, SAMPLES, SERVED, call, expected
 from tests.support.nodes import Gates
 from tests.support.statuses import read
 from tests.support.workflows import ECHO, chain
-
-OK, MISSING, TOO_LOW = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
-NOT_FOUND, NOT_NOW = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sample:
-    """A request about the execution ``e``, which runs, or the workflow ``w``, both of the default namespace."""
-
-    request: Message
-    #: What those are answered who may ask.
-    code: grpc.StatusCode = OK
-    #: What those of another namespace are answered.
-    elsewhere: grpc.StatusCode = OK
-
-
-DEFINITION = to_definition(ECHO)
-#: By method. None of them changes what the others see.
-SAMPLES: dict[str, Sample] = {
-    "Execute": Sample(request=v1.ExecuteRequest(definition=DEFINITION, validate_only=True)),
-    "GetStatus": Sample(request=v1.GetStatusRequest(execution_id="e"), elsewhere=NOT_FOUND),
-    "GetExecution": Sample(request=v1.GetExecutionRequest(execution_id="e"), elsewhere=NOT_FOUND),
-    "StreamLogs": Sample(request=v1.StreamLogsRequest(execution_id="e"), elsewhere=NOT_FOUND),
-    "ListLogs": Sample(request=v1.ListLogsRequest(execution_id="e"), elsewhere=NOT_FOUND),
-    "Control": Sample(
-        request=v1.ControlRequest(execution_id="e", resume=v1.ResumeAction()), code=NOT_NOW, elsewhere=NOT_FOUND
-    ),
-    "WatchExecution": Sample(request=v1.WatchExecutionRequest(execution_id="e"), elsewhere=NOT_FOUND),
-    "ListExecutions": Sample(request=v1.ListExecutionsRequest()),
-    "DeleteExecution": Sample(request=v1.DeleteExecutionRequest(execution_id="e"), code=NOT_NOW, elsewhere=NOT_FOUND),
-    "ValidateWorkflow": Sample(request=v1.ValidateWorkflowRequest(definition=DEFINITION)),
-    "ListNodeTypes": Sample(request=v1.ListNodeTypesRequest()),
-    "CreateWorkflow": Sample(request=v1.CreateWorkflowRequest(workflow_id="mine", definition=DEFINITION)),
-    "GetWorkflow": Sample(request=v1.GetWorkflowRequest(workflow_id="w"), elsewhere=NOT_FOUND),
-    "ListWorkflows": Sample(request=v1.ListWorkflowsRequest()),
-    "GetServerInfo": Sample(request=v1.GetServerInfoRequest()),
-    "Check": Sample(request=health_pb2.HealthCheckRequest()),
-    "Watch": Sample(request=health_pb2.HealthCheckRequest()),
-    "ServerReflectionInfo": Sample(request=reflection_pb2.ServerReflectionRequest(list_services="")),
-    # Past all there are: what gRPC says of this process's own channels is not always what its messages know.
-    "GetTopChannels": Sample(request=channelz_pb2.GetTopChannelsRequest(start_channel_id=2**62)),
-    "GetServers": Sample(request=channelz_pb2.GetServersRequest()),
-    "GetServer": Sample(request=channelz_pb2.GetServerRequest(server_id=0), code=NOT_FOUND, elsewhere=NOT_FOUND),
-    "GetServerSockets": Sample(
-        request=channelz_pb2.GetServerSocketsRequest(server_id=0), code=NOT_FOUND, elsewhere=NOT_FOUND
-    ),
-    "GetChannel": Sample(request=channelz_pb2.GetChannelRequest(channel_id=0), code=NOT_FOUND, elsewhere=NOT_FOUND),
-    "GetSubchannel": Sample(
-        request=channelz_pb2.GetSubchannelRequest(subchannel_id=0), code=NOT_FOUND, elsewhere=NOT_FOUND
-    ),
-    "GetSocket": Sample(request=channelz_pb2.GetSocketRequest(socket_id=0), code=NOT_FOUND, elsewhere=NOT_FOUND),
-}
-if hasattr(health_pb2, "HealthListRequest"):
-    # Later versions of the package have it.
-    SAMPLES["List"] = Sample(request=health_pb2.HealthListRequest())
-#: The services that have rules.
-SERVED = sorted(RULES)
 
 
 class World:
@@ -90,24 +29,8 @@ class World:
 
     async def call(self, service: str, method: Any, request: Message, shown: Shown) -> tuple[grpc.StatusCode, Any]:
         """Make a call; its code, and the answer (of a stream the first) or the error."""
-        kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
-        make = getattr(self.channel, "_".join(kind))(
-            f"/{service}/{method.name}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=GetMessageClass(method.output_type).FromString,
-        )
         metadata = [("authorization", f"Bearer {self.shown[shown]}")] if self.shown[shown] else []
-        call = make([request] if method.client_streaming else request, metadata=metadata, timeout=30)
-        try:
-            if not method.server_streaming:
-                return OK, await call
-            answer = await call.read()
-            if answer is grpc.aio.EOF:
-                return await call.code(), None
-            call.cancel()
-            return OK, answer
-        except grpc.aio.AioRpcError as error:
-            return error.code(), error
+        return await call(self.channel, service, method, request, metadata)
 
 
 @pytest.fixture
@@ -124,17 +47,6 @@ async def world(start_server: StartServer, gates: Gates) -> AsyncIterator[World]
         yield World(channel, shown)
 
 
-def expected(role: Any, sample: Sample, shown: Shown) -> grpc.StatusCode:
-    """The code that a call must have."""
-    if role is None:
-        return sample.code
-    if shown not in ROLES:
-        return MISSING
-    if not ROLES[shown].allows(role):
-        return TOO_LOW
-    return sample.elsewhere if shown is Shown.STRANGER else sample.code
-
-
 @pytest.mark.every_store
 @pytest.mark.parametrize("service", SERVED)
 async def test_every_rpc_answers_every_kind_of_credential_with_the_code_of_its_rule(world: World, service: str) -> None:
@@ -146,7 +58,12 @@ async def test_every_rpc_answers_every_kind_of_credential_with_the_code_of_its_r
     }
 
     assert found == {
-        (method.name, shown): expected(RULES[service][method.name], SAMPLES[method.name], shown)
+        (method.name, shown): expected(
+            RULES[service][method.name],
+            SAMPLES[method.name],
+            ROLES.get(shown),
+            elsewhere=shown is Shown.STRANGER,
+        )
         for method in methods
         for shown in Shown
     }
@@ -223,25 +140,25 @@ async def test_each_namespace_has_ids_workflows_and_lists_of_its_own(start_serve
 
 @pytest.mark.parametrize("metadata", ["Basic dTpw", "bearer", "", "Bearer  ", "Bearer a b"])
 async def test_other_ways_to_say_who_one_is_count_as_none(world: World, metadata: str) -> None:
-    call = v1.ServerServiceStub(world.channel).GetServerInfo(
+    made = v1.ServerServiceStub(world.channel).GetServerInfo(
         v1.GetServerInfoRequest(), metadata=[("authorization", metadata)]
     )
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
+        await made
     assert error.value.code() == MISSING
 
 
 async def test_nothing_of_a_request_is_read_before_its_caller_is_known(world: World) -> None:
-    call = world.channel.unary_unary("/execsvc.v1.ExecutionService/Execute")
+    execute = world.channel.unary_unary("/execsvc.v1.ExecutionService/Execute")
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call(b"\xff no message at all")
+        await execute(b"\xff no message at all")
     assert read(error.value).info.reason == "CREDENTIALS_MISSING"
 
 
 async def test_an_unknown_method_is_told_to_those_who_may_call(world: World) -> None:
-    call = world.channel.unary_unary("/execsvc.v1.ExecutionService/Explode")
+    explode = world.channel.unary_unary("/execsvc.v1.ExecutionService/Explode")
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call(b"", metadata=[("authorization", f"Bearer {world.shown[Shown.ADMIN]}")])
+        await explode(b"", metadata=[("authorization", f"Bearer {world.shown[Shown.ADMIN]}")])
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from execsvc.engine.nodes.llm import LlmNode
+from tests.integration.llm.harness import NETWORK
 from tests.servers import ChatServer
 
 
@@ -24,6 +25,13 @@ async def node() -> AsyncIterator[LlmNode]:
     node = LlmNode()
     yield node
     await node.aclose()
+
+
+@pytest.fixture(autouse=True)
+async def _no_connections_left() -> AsyncIterator[None]:
+    """Close what the test has opened."""
+    yield
+    await NETWORK.aclose()
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,14 @@ from typing import Any
 
 from execsvc.definition import Scope, parse_definition
 from execsvc.definition.plan import LlmConfig
+from execsvc.egress import Egress
+from execsvc.egress.network import Network
 from execsvc.engine.nodes.executor import NodeContext, NodeError
 from execsvc.engine.nodes.llm import LlmNode
 from execsvc.model import LogLevel
+
+#: Lets nodes call this machine.
+NETWORK = Network(Egress(["127.0.0.1"], trusted=["https://api.openai.com"]))
 
 #: Asks for an object with one text.
 ANSWER_SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
@@ -35,7 +40,7 @@ def llm_config(**config: Any) -> LlmConfig:
 class Recorder:
     """A node's context that keeps its tokens and log entries."""
 
-    def __init__(self, **input: Any) -> None:
+    def __init__(self, network: Network = NETWORK, /, **input: Any) -> None:
         self.tokens: list[str] = []
         self.logged: list[tuple[LogLevel, str, Mapping[str, Any]]] = []
         self._emitted = asyncio.Event()
@@ -47,6 +52,7 @@ class Recorder:
             scope=Scope(input=input, nodes={}, execution={"id": "e1"}),
             log=lambda level, message, metadata: self.logged.append((level, message, metadata)),
             emit_token=self._emit,
+            network=network,
         )
 
     def _emit(self, token: str) -> None:

@@ -12,7 +12,7 @@ from execsvc.engine.nodes.executor import NodeError
 from execsvc.engine.nodes.llm import LlmNode
 from execsvc.engine.nodes.llm_models import LlmModels
 from execsvc.engine.nodes.llm_providers import check_parameters
-from tests.integration.llm.harness import Recorder, failure, llm_config
+from tests.integration.llm.harness import NETWORK, Recorder, failure, llm_config
 from tests.servers import ChatServer
 
 FIELDS_OF_THE_SERVER = [
@@ -40,9 +40,8 @@ async def test_a_model_is_built_once_for_the_same_settings() -> None:
         for prompt, parameters in (("a", {"temperature": 0}), ("b", {"temperature": 0}), ("a", {"temperature": 1}))
     )
 
-    built = await asyncio.gather(*(models.get(config) for config in (first, same, other, first)))
-    again = await models.get(first)
-    await models.aclose()
+    built = await asyncio.gather(*(models.get(config, NETWORK) for config in (first, same, other, first)))
+    again = await models.get(first, NETWORK)
 
     assert built[0].model is built[1].model is built[3].model is again.model
     assert built[0].model is not built[2].model
@@ -52,8 +51,8 @@ async def test_models_of_one_loop_share_their_connections() -> None:
     models = LlmModels()
     configs = [llm_config(model=f"openai:m{n}", prompt="a", base_url=f"http://127.0.0.1:{n}/v1") for n in (8, 9)]
 
-    first, second = [(await models.get(config)).model for config in configs]
-    await models.aclose()
+    first, second = [(await models.get(config, NETWORK)).model for config in configs]
+    await NETWORK.aclose()
 
     client: Any = first
     assert client.http_async_client is second.http_async_client  # type: ignore[attr-defined]
@@ -65,8 +64,8 @@ async def test_no_more_models_are_kept_than_allowed() -> None:
     models = LlmModels(size=2)
     configs = [llm_config(model="echo:", prompt=f"{n}", parameters={"delay": n}) for n in range(3)]
 
-    built = [await models.get(config) for config in configs]
-    kept, evicted = await models.get(configs[2]), await models.get(configs[0])
+    built = [await models.get(config, NETWORK) for config in configs]
+    kept, evicted = await models.get(configs[2], NETWORK), await models.get(configs[0], NETWORK)
 
     assert kept is built[2]
     assert evicted is not built[0]
@@ -79,7 +78,7 @@ async def test_a_config_in_the_place_of_another_gets_its_own_model() -> None:
     for number in range(300):
         # Each config may take the memory, and so the id, of one before it.
         config = llm_config(model="echo:", prompt="x", parameters={"delay": number})
-        prepared = await models.get(config)
+        prepared = await models.get(config, NETWORK)
         assert prepared.config is config
 
 
@@ -142,6 +141,16 @@ async def test_a_workflow_cannot_set_what_belongs_to_the_server(
     assert chat.requests(prompt=prompt) == []
 
 
+async def test_a_workflow_cannot_set_headers_by_the_arguments_of_a_call(node: LlmNode, chat: ChatServer) -> None:
+    parameters = {"model_kwargs": {"extra_headers": {"Host": "elsewhere.example"}}}
+    config = llm_config(model="openai:ok", prompt="smuggle", parameters=parameters, base_url=chat.base_url)
+
+    error = await failure(node, config)
+
+    assert (error.type, chat.requests(prompt="smuggle")) == ("LLM_BAD_PARAMETERS", [])
+    assert "parameters.model_kwargs.extra_headers " in error.message
+
+
 def test_fields_of_the_openai_model_that_reach_outside_are_reserved() -> None:
     fields = {name for name in ChatOpenAI.model_fields if not _allowed(name)}
     aliases = {field.alias for field in ChatOpenAI.model_fields.values() if field.alias and not _allowed(field.alias)}
@@ -161,7 +170,7 @@ def test_what_steers_an_answer_is_allowed() -> None:
 
 def _allowed(name: str) -> bool:
     try:
-        check_parameters([name])
+        check_parameters({name: 1})
     except NodeError:
         return False
     return True

@@ -9,7 +9,7 @@ import uvloop
 
 from execsvc.engine.nodes.llm import LlmNode
 from execsvc.model import LogLevel, TokenUsage
-from tests.integration.llm.harness import Recorder, llm_config
+from tests.integration.llm.harness import NETWORK, Recorder, llm_config
 from tests.servers import ChatServer
 
 
@@ -130,6 +130,7 @@ def test_one_node_serves_several_event_loops_uvloop_among_them(chat: ChatServer)
             return (await node.run(config, Recorder().context)).output
         finally:
             await node.aclose()
+            await NETWORK.aclose()
 
     assert [asyncio.run(ask()), uvloop.run(ask()), asyncio.run(ask())] == ["loops"] * 3
 

@@ -8,11 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from execsvc.model import AuditFilter
 from execsvc.model.filters import All, Comparison, Condition, Field, Operator, Order, OrderField
-from execsvc.store.postgres import lists, reader
+from execsvc.store.postgres import lists, reader, trail
 from execsvc.store.postgres import statements as batch
 from execsvc.store.postgres.lists import POSTGRES
 from execsvc.store.selection import select_executions, select_workflows
+from execsvc.store.trail import select_audit
 from tests.servers.postgres import shared_server
 
 Db = psycopg.Connection[Any]
@@ -37,6 +39,10 @@ SELECT pk, s, 1, 2, '', 0, 'message', '{{}}' FROM execsvc.executions, generate_s
 INSERT INTO execsvc.definitions SELECT 'd' || i, '{{}}' FROM generate_series(0, 4999) AS i;
 INSERT INTO execsvc.workflows
 SELECT 'default', 'w' || i % 1000, 'd' || i, i, i >= 4000 FROM generate_series(0, 4999) AS i;
+INSERT INTO execsvc.audit
+SELECT i, 1700000000000000 + i, 'n' || i % 3, 'token', 'exs_' || i % 20, '', 'operator', 'execute', 'e' || i, 'u' || i,
+       'PENDING', '', ''
+FROM generate_series(1, {count}) AS i;
 ANALYZE;
 """
 
@@ -96,6 +102,19 @@ def test_workflows_are_read_off_an_index(db: Db, workflow_id: str) -> None:
     assert not [line for line in lines if "Seq Scan" in line], lines
 
 
+@pytest.mark.parametrize("after", [None, (1_700_000_000_010_000, 10_000)], ids=["first page", "later page"])
+@pytest.mark.parametrize(
+    "wanted",
+    [{}, {"namespace": "n1"}, {"actor": "exs_7"}, {"target": "e7"}, {"since": 1_700_000_000_001_000, "actor": "exs_7"}],
+    ids=str,
+)
+def test_the_audit_trail_is_read_off_an_index(db: Db, wanted: dict[str, Any], after: tuple[int, int] | None) -> None:
+    lines = plan(db, *select_audit(POSTGRES, AuditFilter(**wanted), after, 51), before=reader.ALONG_INDEX)
+    assert not [line for line in lines if "Seq Scan" in line or "Sort" in line or "Bitmap" in line], lines
+    column = next((name for name in ("target", "actor", "namespace") if name in wanted), "time")
+    assert any(f"using audit_{column}" in line for line in lines), lines
+
+
 KEY = '[["default","e77"]]'
 STATEMENTS: dict[str, tuple[bytes, Any]] = {
     "status": (reader._STATUS, ("default", "e77")),
@@ -105,6 +124,7 @@ STATEMENTS: dict[str, tuple[bytes, Any]] = {
     "tail": (reader._TAIL, (1, "", "", 10, "default", "e77")),
     "unfinished": (reader._UNFINISHED, ()),
     "expired": (lists._EXPIRED, (1_700_000_000_001_000, 50)),
+    "prune the audit trail": (trail._REMOVE, (1_700_000_000_001_000, 50)),
     "find": (batch.FIND, (KEY,)),
     "find requests": (batch.FIND_REQUESTS, ('[["default","e77","r"]]',)),
     "find unfinished": (batch.FIND_UNFINISHED, (KEY,)),

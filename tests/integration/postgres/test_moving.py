@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from execsvc.errors import DatabaseLocked, StorageUnavailable
+from execsvc.model import AuditFilter
 from execsvc.store import PostgresDatabase, SqliteStore
-from execsvc.store.postgres import NotMoved, PostgresStore, move
+from execsvc.store.postgres import NotMoved, PostgresStore, move, opened_trail
 from execsvc_client import AsyncExecutionClient, Unauthenticated, to_definition, v1
 from tests.integration.conftest import StartServer
 from tests.servers.postgres import shared_server
@@ -174,3 +175,10 @@ async def test_api_tokens_are_copied_and_no_table_is_forgotten(
         assert (await client.status("done0")).state == "COMPLETED"
         with pytest.raises(Unauthenticated):
             await other.status("done0")
+        # The audit trail goes on where it was.
+        await client.execute(ECHO, {"n": 1}, execution_id="after")
+    async with opened_trail(target) as (trail, _):
+        found = await trail.page(AuditFilter(), after=None, limit=100)
+    assert [one.action for one in sorted(found, key=lambda one: one.number)] == [
+        "create_token", "create_token", "revoke_token", "execute",
+    ]  # fmt: skip

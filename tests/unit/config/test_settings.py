@@ -19,11 +19,12 @@ from execsvc.cli.program import app as program
 from execsvc.config import SETTINGS, parse_span, span_text
 from execsvc.config.loading import SettingsInvalid, Source, find_file, load, unknown_variables
 from execsvc.config.models import ClientSettings, KeyLimits, ServerSettings, parse_key_limits
+from execsvc.config.namespaces import merged
 from tools import configuration_reference
 
 #: Settings for which no text of a file is wrong.
 ANY_TEXT = {"jwt_issuer", "jwt_audience", "jwt_namespace_claim", "jwt_role_claim"}
-ANY_TEXT |= {"db", "tls_cert", "tls_key", "tls_client_ca", "ca", "cert", "key"}
+ANY_TEXT |= {"db", "tls_cert", "tls_key", "tls_client_ca", "tls_clients", "ca", "cert", "key"}
 #: Of each setting a value, and one that cannot be used.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "address": ("127.0.0.1:1", "50051"),
@@ -39,10 +40,14 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "max_connection_streams": ("64", "0"),
     "max_connections": ("64", "0"),
     "key_limit": ("3 gpu=1", "gpu"),
+    "namespaces": ('{"a": {"slots": 1}}', "a=1"),
     "default_timeout": ("90s", "soon"),
     "max_timeout": ("3h", "0"),
     "retention": ("8w", "-1"),
+    "audit": ("Off", "yes"),
+    "audit_retention": ("52w", "-1"),
     "plugin": ("a b", ""),
+    "egress": ("* localhost:1", "gpu:x"),
     "grace": ("1.5", "-1"),
     "heartbeat": ("500ms", "0"),
     "metrics": ("9465", "host:"),
@@ -52,6 +57,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tls_cert": ("x.crt", "a\0b"),
     "tls_key": ("x.key", "a\0b"),
     "tls_client_ca": ("x.crt", "a\0b"),
+    "tls_clients": ("x.toml", "a\0b"),
     "auth": ("None", "basic"),
     "jwt_issuer": ("https://a.example", "a\0b"),
     "jwt_audience": ("a", "a\0b"),
@@ -107,9 +113,9 @@ def test_every_setting_is_in_one_table_with_a_field_of_a_model() -> None:
 def test_defaults_are_those_of_the_server_itself() -> None:
     mine, its = load(ServerSettings, {}, file=None).settings, app.Settings()
 
-    names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit"}
+    names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit", "namespaces"}
     parts = {"node_types", "executors", "observers", "clock", "new_uid"}
-    own = parts | {"database", "postgres", "jwt", "key_limit", "key_limits", "certificates", "guard"}
+    own = parts | {"database", "postgres", "jwt", "key_limit", "key_limits", "certificates", "guard", "namespaces"}
     assert {field.name for field in dataclasses.fields(app.Settings)} - own == names, "add it to the table of settings"
     assert {name: getattr(mine, name) for name in names} == {name: getattr(its, name) for name in names}
     limits = (mine.max_calls, mine.max_streams, mine.max_connection_streams, mine.max_connections)
@@ -265,7 +271,8 @@ def test_the_command_names_what_is_wrong_once(capsys: pytest.CaptureFixture[str]
 def test_every_setting_of_the_server_is_a_flag_of_serve() -> None:
     serve = next(command for command in program.registered_commands if command.callback.__name__ == "serve")  # type: ignore[union-attr]
 
-    assert set(ServerSettings.model_fields) <= set(serve.callback.__annotations__)  # type: ignore[union-attr]
+    flags = {name for name in ServerSettings.model_fields if SETTINGS[name].by_flag}
+    assert flags <= set(serve.callback.__annotations__)  # type: ignore[union-attr]
 
 
 def test_the_reference_is_up_to_date_and_its_files_are_valid() -> None:
@@ -294,3 +301,45 @@ def test_limits_are_for_every_key_and_for_single_ones() -> None:
 def test_a_key_limit_that_makes_no_sense_is_named(options: list[str]) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(options[-1]))):
         parse_key_limits(options)
+
+
+def test_what_a_namespace_does_not_say_the_others_say_for_it() -> None:
+    file = written(
+        """
+        [namespaces."*"]
+        slots = 5
+        retention = "30d"
+        [namespaces.billing]
+        slots = 10
+        rate = 2.5
+        """
+    )
+    found = load(ServerSettings, {}, file=file)
+
+    assert found.whence["namespaces"].line == 2
+    assert merged(found.settings.namespaces) == {
+        "*": {"slots": 5, "retention": parse_span("30d")},
+        "billing": {"slots": 10, "rate": 2.5, "retention": parse_span("30d")},
+    }
+    assert found.settings.model_dump(mode="json")["namespaces"]["*"] == {"slots": 5, "retention": "30d"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("[namespaces]\na = 1", "a is 1, and is to be a table"),
+        ("[namespaces.a]\nslot = 1", "a: 'slot' is none of slots, queued, stored, rate, retention"),
+        ("[namespaces.a]\nslots = 0", "a: slots: 0 is not a whole number of 1 or more"),
+        ("[namespaces.a]\nqueued = true", "a: queued: True is not a whole number"),
+        ("[namespaces.a]\nstored = 1.5", "a: stored: 1.5 is not a whole number"),
+        ("[namespaces.a]\nrate = 0", "a: rate: 0 is not a number of calls a second above 0"),
+        ("[namespaces.a]\nrate = inf", "a: rate: inf is not"),
+        ("[namespaces.a]\nretention = 'soon'", "a: retention: 'soon' is no span of time"),
+        ("[namespaces.'a b']\nslots = 1", "'a b' is no name of a namespace"),
+    ],
+)
+def test_what_is_wrong_with_a_namespace_is_told(given: str, told: str) -> None:
+    (found,) = problems(ServerSettings, {}, written(given))
+
+    assert found.startswith("execsvc.toml:1: namespaces: ")
+    assert told in found

@@ -202,32 +202,32 @@ async def test_a_key_is_free_again_when_its_run_fails(world: World, caplog: pyte
 
 
 async def test_it_knows_whether_one_with_a_key_would_start_at_once(world: World) -> None:
-    assert world.queue.has_slot_for("one")
+    assert world.queue.has_slot_for(NAMESPACE, "one")
     await world.add("a", key="one")
-    assert not world.queue.has_slot_for("one")
+    assert not world.queue.has_slot_for(NAMESPACE, "one")
     # A backlog of the key takes no slot from others.
     await world.add("b", key="one")
-    assert world.queue.has_slot_for("")
-    assert world.queue.has_slot_for("other")
+    assert world.queue.has_slot_for(NAMESPACE, "")
+    assert world.queue.has_slot_for(NAMESPACE, "other")
     await world.add("c")
-    assert not world.queue.has_slot_for("")
+    assert not world.queue.has_slot_for(NAMESPACE, "")
 
 
 async def test_it_is_full_for_those_that_would_have_to_wait(world: World) -> None:
     await world.add("a", "b", "c", "d", key="one")
     assert world.queue.waiting == world.queue.capacity
-    assert await world.queue.full_for("one")
+    assert await world.queue.full_for(NAMESPACE, "one")
     # One slot is free still.
-    assert not await world.queue.full_for("")
+    assert not await world.queue.full_for(NAMESPACE, "")
     await world.add("e")
-    assert await world.queue.full_for("")
+    assert await world.queue.full_for(NAMESPACE, "")
 
 
 async def test_without_room_to_wait_what_starts_at_once_is_taken(store: SqliteStore) -> None:
     world = World(store, capacity=0, slots=1)
-    assert not await world.queue.full_for("")
+    assert not await world.queue.full_for(NAMESPACE, "")
     await world.add("a")
-    assert await world.queue.full_for("")
+    assert await world.queue.full_for(NAMESPACE, "")
     world.queue.close()
     world.end("a")
     await world.queue.join()
@@ -236,15 +236,15 @@ async def test_without_room_to_wait_what_starts_at_once_is_taken(store: SqliteSt
 async def test_places_that_are_kept_count_until_they_are_let_go(store: SqliteStore) -> None:
     world = World(store, capacity=1, slots=1)
     # One may start, and one may wait.
-    world.queue.expect("first")
-    assert not await world.queue.full_for("")
-    world.queue.expect("second")
-    assert await world.queue.full_for("")
+    world.queue.expect("first", NAMESPACE)
+    assert not await world.queue.full_for(NAMESPACE, "")
+    world.queue.expect("second", NAMESPACE)
+    assert await world.queue.full_for(NAMESPACE, "")
     world.queue.let_go("second")
-    assert not await world.queue.full_for("")
+    assert not await world.queue.full_for(NAMESPACE, "")
     await world.add("a", "b")
     world.queue.let_go("first")
-    assert await world.queue.full_for("")
+    assert await world.queue.full_for(NAMESPACE, "")
     world.queue.close()
     world.end("a")
     await world.queue.join()
@@ -255,7 +255,7 @@ async def test_once_closed_it_starts_nothing_more(world: World) -> None:
     await world.until_started("a")
     world.queue.close()
     await world.add("b")
-    assert not world.queue.has_slot_for("")
+    assert not world.queue.has_slot_for(NAMESPACE, "")
     world.end("a")
     await world.queue.join()
     assert world.started == ["a"]
@@ -263,5 +263,5 @@ async def test_once_closed_it_starts_nothing_more(world: World) -> None:
 
 async def test_who_waits_can_be_asked_why(world: World) -> None:
     await world.add("a", "b", "c", "d")
-    assert await world.queue.describe("uid-a") is None
-    assert await world.queue.describe("uid-d") == "waiting for a slot, place 2 of 2"
+    assert await world.queue.describe("uid-a", NAMESPACE) is None
+    assert await world.queue.describe("uid-d", NAMESPACE) == "waiting for a slot, place 2 of 2"

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from execsvc.model import ExecutionState
+from execsvc.model import UNLIMITED, ExecutionState, NamespaceLimits, Namespaces
 from execsvc.queue import KeyLimits
-from execsvc.queue.waiting import WaitingLine
+from execsvc.queue.waiting import Lane, Waiting, WaitingLine, lanes_of, lanes_of_key
 from execsvc.store import Unfinished
 
 
-def item(uid: str, *, priority: int = 0, time: int = 0, key: str = "") -> Unfinished:
+def item(uid: str, *, priority: int = 0, time: int = 0, key: str = "", namespace: str = "n") -> Unfinished:
     return Unfinished(
-        namespace="default",
+        namespace=namespace,
         execution_id=f"id-{uid}",
         uid=uid,
         state=ExecutionState.PENDING,
@@ -30,9 +30,9 @@ def item(uid: str, *, priority: int = 0, time: int = 0, key: str = "") -> Unfini
 class World:
     """A line, and what runs."""
 
-    def __init__(self, limits: KeyLimits) -> None:
-        self.running: Counter[str] = Counter()
-        self.line: WaitingLine[str] = WaitingLine(limits, lambda key: self.running[key])
+    def __init__(self, limits: KeyLimits, namespaces: Namespaces = UNLIMITED) -> None:
+        self.running: Counter[Lane] = Counter()
+        self.line: WaitingLine[str] = WaitingLine(limits, lambda lane: self.running[lane], namespaces)
 
     def add(self, uid: str, **fields: object) -> None:
         self.line.add(item(uid, **fields), f"extra of {uid}")  # type: ignore[arg-type]
@@ -42,10 +42,9 @@ class World:
         waiting = self.line.take()
         if waiting is None:
             return None
-        key = waiting.item.concurrency_key
-        if key:
-            self.running[key] += 1
-            self.line.refresh(key)
+        for lane in lanes_of(waiting.item):
+            self.running[lane] += 1
+            self.line.refresh(lane)
         return waiting.item.uid
 
     def take_all(self) -> list[str]:
@@ -54,9 +53,10 @@ class World:
             taken.append(uid)
         return taken
 
-    def end(self, key: str) -> None:
-        self.running[key] -= 1
-        self.line.refresh(key)
+    def end(self, key: str, namespace: str = "n") -> None:
+        for lane in lanes_of_key(namespace, key):
+            self.running[lane] -= 1
+            self.line.refresh(lane)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_higher_priority_overtakes_one_of_its_key_that_was_next(world: World) 
 def test_a_key_with_limit_0_never_starts(world: World) -> None:
     world.add("a", key="none")
     assert world.take() is None
-    assert not world.line.has_room("none")
+    assert not world.line.has_room(("n", "none"))
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,62 @@ def test_who_waits_is_told_why_and_where_it_stands(world: World) -> None:
     assert world.line.describe("c") == "waiting for concurrency key 'one' (limit 1), place 2 of 3"
 
 
+def test_keys_of_the_same_name_are_each_namespaces_own(world: World) -> None:
+    for namespace in "mn":
+        for number in range(2):
+            world.add(f"{namespace}{number}", key="one", namespace=namespace)
+    assert world.take_all() == ["m0", "n0"]
+    world.end("one", "m")
+    assert world.take_all() == ["m1"]
+
+
+def test_a_namespace_runs_no_more_than_its_slots_and_holds_back_nobody_else() -> None:
+    world = World(KeyLimits(overrides={"one": 1}), Namespaces(overrides={"m": NamespaceLimits(slots=2)}))
+    for number in range(4):
+        world.add(f"m{number}", namespace="m", priority=9, time=number)
+    world.add("n0")
+    assert world.take_all() == ["m0", "m1", "n0"]
+    assert world.line.describe("m3") == "waiting for a slot of its namespace (limit 2), place 2 of 2"
+    assert world.line.of_namespace("m") == 2
+    world.end("", "m")
+    assert world.line.describe("m2") == "waiting for a slot, place 1 of 1"
+    assert world.line.describe("m3") == "waiting for a slot of its namespace (limit 2), place 2 of 2"
+    assert world.take_all() == ["m2"]
+
+
+def test_what_its_key_holds_back_takes_no_slot_of_its_namespace() -> None:
+    world = World(KeyLimits(overrides={"one": 1}), Namespaces(default=NamespaceLimits(slots=2)))
+    for number in range(3):
+        world.add(f"k{number}", key="one", priority=9, time=number)
+    world.add("free", time=9)
+    assert world.take_all() == ["k0", "free"]
+    assert world.line.describe("k1") == "waiting for concurrency key 'one' (limit 1), place 1 of 2"
+
+
+def test_what_is_held_back_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of a namespace waits, what others add and take costs as much as without it."""
+    compared: list[str] = []
+    rank = Waiting.rank.fget
+    assert rank is not None
+
+    def counted(waiting: Waiting[str]) -> tuple[int, int, int]:
+        compared.append(waiting.item.uid)
+        return rank(waiting)  # type: ignore[no-any-return]
+
+    world = World(KeyLimits(overrides={}), Namespaces(overrides={"m": NamespaceLimits(slots=1)}))
+    for number in range(5_000):
+        world.add(f"m{number}", namespace="m", priority=9)
+    assert world.take() == "m0"
+    monkeypatch.setattr(Waiting, "rank", property(counted))
+    for number in range(20):
+        world.add(f"n{number}", namespace="n")
+    assert world.take_all() == [f"n{number}" for number in range(20)]
+    assert {uid[0] for uid in compared} == {"n"}
+
+
 KEYS = ["", "one", "two", "free"]
 LIMITS = {"one": 1, "two": 2}
+SLOTS = {"m": 1, "n": 3}
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -182,37 +236,44 @@ class AnyHistory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(KeyLimits(overrides=LIMITS))
+        namespaces = {name: NamespaceLimits(slots=slots) for name, slots in SLOTS.items()}
+        self.world = World(KeyLimits(overrides=LIMITS), Namespaces(overrides=namespaces))
         self.waiting: list[tuple[Unfinished, int]] = []
         self.came = 0
-        self.running: list[str] = []
+        self.running: list[tuple[str, str]] = []
 
     def ordered(self) -> list[Unfinished]:
         ranked = sorted(self.waiting, key=lambda pair: (-pair[0].priority, pair[0].create_time, pair[1]))
         return [waits for waits, _ in ranked]
 
-    def eligible(self) -> list[Unfinished]:
-        room = {key: limit - self.running.count(key) for key, limit in LIMITS.items()}
-        found = []
+    def eligible(self) -> tuple[list[Unfinished], list[Unfinished]]:
+        """What may start, and what its namespace alone holds back."""
+        of_keys = Counter(self.running)
+        of_namespaces = Counter(namespace for namespace, _ in self.running)
+        found, held_back = [], []
         for waits in self.ordered():
-            key = waits.concurrency_key
-            if key in room:
-                if room[key] <= 0:
-                    continue
-                room[key] -= 1
+            lane = (waits.namespace, waits.concurrency_key)
+            if of_keys[lane] >= LIMITS.get(lane[1], 99):
+                continue
+            of_keys[lane] += 1
+            if of_namespaces[waits.namespace] >= SLOTS.get(waits.namespace, 99):
+                held_back.append(waits)
+                continue
+            of_namespaces[waits.namespace] += 1
             found.append(waits)
-        return found
+        return found, held_back
 
     @rule(
         uid=st.sampled_from("abcdefgh"),
         priority=st.integers(-1, 1),
         time=st.integers(0, 2),
         key=st.sampled_from(KEYS),
+        namespace=st.sampled_from("mno"),
     )
-    def add(self, uid: str, priority: int, time: int, key: str) -> None:
+    def add(self, uid: str, priority: int, time: int, key: str, namespace: str) -> None:
         self.waiting = [pair for pair in self.waiting if pair[0].uid != uid]
         self.came += 1
-        added = item(uid, priority=priority, time=time, key=key)
+        added = item(uid, priority=priority, time=time, key=key, namespace=namespace)
         self.waiting.append((added, self.came))
         self.world.line.add(added, "")
 
@@ -223,40 +284,51 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        expected = next(iter(self.eligible()), None)
+        expected = next(iter(self.eligible()[0]), None)
         assert self.world.take() == (None if expected is None else expected.uid)
         if expected is not None:
             self.waiting = [pair for pair in self.waiting if pair[0] is not expected]
-            self.running.append(expected.concurrency_key)
+            self.running.append((expected.namespace, expected.concurrency_key))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(self.running))
-        self.running.remove(key)
-        if key:
-            self.world.end(key)
+        namespace, key = data.draw(st.sampled_from(self.running))
+        self.running.remove((namespace, key))
+        self.world.end(key, namespace)
 
     @invariant()
     def the_line_says_the_same_as_the_list(self) -> None:
         line = self.world.line
         assert len(line) == len(self.waiting)
-        eligible = [waits.uid for waits in self.eligible()]
+        for namespace in "mno":
+            assert line.of_namespace(namespace) == sum(one.namespace == namespace for one, _ in self.waiting)
+        found, held_back = self.eligible()
+        eligible, of_namespaces = [one.uid for one in found], [one.uid for one in held_back]
         for waits in self.ordered():
             told = line.describe(waits.uid)
             if waits.uid in eligible:
                 assert told == f"waiting for a slot, place {eligible.index(waits.uid) + 1} of {len(eligible)}"
+                continue
+            namespace, key = waits.namespace, waits.concurrency_key
+            if waits.uid in of_namespaces:
+                before = [one.uid for one in (*found, *held_back) if one.namespace == namespace]
+                place = f"place {before.index(waits.uid) + 1} of {len(before)}"
+                assert told == f"waiting for a slot of its namespace (limit {SLOTS[namespace]}), {place}"
             else:
-                key = waits.concurrency_key
-                of_key = [other.uid for other in self.ordered() if other.concurrency_key == key]
-                place = f"place {of_key.index(waits.uid) + 1} of {len(of_key)}"
+                lane = [one.uid for one in self.ordered() if (one.namespace, one.concurrency_key) == (namespace, key)]
+                place = f"place {lane.index(waits.uid) + 1} of {len(lane)}"
                 assert told == f"waiting for concurrency key {key!r} (limit {LIMITS[key]}), {place}"
 
     @invariant()
-    def no_key_runs_more_than_its_limit(self) -> None:
-        for key, limit in LIMITS.items():
-            assert self.running.count(key) <= limit
-            assert self.world.line.has_room(key) == (self.running.count(key) < limit)
+    def nothing_runs_more_than_its_limit(self) -> None:
+        for namespace in "mno":
+            running = [key for of, key in self.running if of == namespace]
+            assert len(running) <= SLOTS.get(namespace, 99)
+            assert self.world.line.has_room((namespace, "")) == (len(running) < SLOTS.get(namespace, 99))
+            for key, limit in LIMITS.items():
+                assert running.count(key) <= limit
+                assert self.world.line.has_room((namespace, key)) == (running.count(key) < limit)
 
 
 TestAnyHistory = AnyHistory.TestCase

@@ -20,7 +20,7 @@ import jwt
 import pytest
 
 from execsvc.errors import CredentialsInvalid, IdentityUnusable
-from execsvc.model import Principal, Role
+from execsvc.model import ActorKind, Principal, Role
 from execsvc.service import JwtRules
 from execsvc.service.jwts import ALGORITHMS, FRESH, MOST_BYTES, PAUSE, Jwts
 from tests.support.jwts import AUDIENCE, ISSUER, Signer, key_set, now, served
@@ -66,7 +66,7 @@ async def test_a_genuine_token_says_who_shows_it(algorithm: str, tmp_path: Path)
 
     found = await jwts.of(signer.token(namespace="team-a", role="admin"))
 
-    assert found == Principal(name="ada", namespace="team-a", role=Role.ADMIN)
+    assert found == Principal(kind=ActorKind.JWT, name="ada", namespace="team-a", role=Role.ADMIN)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,9 @@ async def test_the_highest_of_several_roles_counts_and_claims_have_the_names_the
     jwts = Jwts(replace(rules, role_claim="roles", namespace_claim="https://execsvc/ns"))
     claims = {"namespace": None, "role": None, "https://execsvc/ns": "n", "roles": ["other", "reader", "operator", 3]}
 
-    assert await jwts.of(signer.token(**claims)) == Principal(name="ada", namespace="n", role=Role.OPERATOR)
+    assert await jwts.of(signer.token(**claims)) == Principal(
+        kind=ActorKind.JWT, name="ada", namespace="n", role=Role.OPERATOR
+    )
 
 
 async def test_a_token_without_the_name_of_its_key_takes_the_only_one(tmp_path: Path) -> None:

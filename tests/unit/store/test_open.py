@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from execsvc.errors import DatabaseLocked, StorageUnavailable
-from execsvc.store import SqliteStore, opened_tokens
+from execsvc.model import SOMEBODY, AuditFilter
+from execsvc.store import SqliteStore, opened_tokens, opened_trail
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.migrations import APPLICATION_ID
 from tests.support.changes import create
+from tests.support.tokens import token
 
 
 async def opens(path: Path) -> None:
@@ -116,11 +118,18 @@ async def test_place_below_a_file_is_refused(path: Path) -> None:
     await refusal(path / "below.db")
 
 
-def made_older(path: Path) -> None:
-    """Take back what the step for API tokens did."""
+#: What each step but the first added, newest first.
+ADDED = {"0003_audit": "audit", "0002_api_tokens": "api_tokens"}
+
+
+def made_older(path: Path, since: str = "0002_api_tokens") -> None:
+    """Take back what a step did, and those after it."""
     with closing(sqlite3.connect(path)) as db:
-        db.execute("DROP TABLE api_tokens")
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = '0002_api_tokens'")
+        for step, table in ADDED.items():
+            db.execute(f"DROP TABLE {table}")
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (step,))
+            if step == since:
+                break
         db.commit()
 
 
@@ -132,6 +141,26 @@ async def test_file_without_api_tokens_gains_them_and_loses_nothing(path: Path) 
     assert await store.tokens.all() == []
     assert (await store.status("default", "e1")).execution_id == "e1"
     await store.close()
+
+
+async def test_file_without_an_audit_trail_gains_one_and_keeps_its_tokens(path: Path) -> None:
+    await opens(path)
+    _, made = token()
+    with opened_tokens(path) as tokens:
+        await tokens.add(made, SOMEBODY)
+    made_older(path, "0003_audit")
+
+    with opened_trail(path) as (trail, tokens):
+        assert await trail.page(AuditFilter(), after=None, limit=9) == []
+        assert await tokens.all() == [made]
+        await tokens.revoke(made.token_id, 1, SOMEBODY)
+        assert [one.action for one in await trail.page(AuditFilter(), after=None, limit=9)] == ["revoke_token"]
+
+
+async def test_a_trail_that_is_not_there_is_not_made(path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match="no such file"), opened_trail(path):
+        pass
+    assert not path.exists()
 
 
 async def test_tokens_are_not_added_under_a_server_of_an_earlier_version(path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from execsvc.model import AuditFilter
 from execsvc.store import SqliteStore
-from execsvc.store.sqlite import lists, reader
+from execsvc.store.sqlite import lists, reader, trail
 from execsvc.store.sqlite import statements as batch
+from execsvc.store.trail import select_audit
 
 GROWING = (
     "executions",
@@ -19,6 +22,7 @@ GROWING = (
     "log_entries",
     "control_requests",
     "execution_labels",
+    "audit",
 )
 
 
@@ -32,7 +36,7 @@ def statements(module: ModuleType) -> dict[str, str]:
     }
 
 
-STATEMENTS = statements(batch) | statements(reader) | statements(lists)
+STATEMENTS = statements(batch) | statements(reader) | statements(lists) | statements(trail)
 
 
 def plan(db: sqlite3.Connection, sql: str) -> list[str]:
@@ -72,3 +76,23 @@ async def test_what_is_read_most_seeks_by_its_key(
 ) -> None:
     lines = plan(writing, STATEMENTS[name])
     assert any(line.startswith("SEARCH") and line.endswith(index) for line in lines), lines
+
+
+@pytest.mark.parametrize("after", [None, (5, 5)], ids=["first page", "later page"])
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "audit_time"),
+        ({"since": 1, "until": 9}, "audit_time"),
+        ({"namespace": "a"}, "audit_namespace"),
+        ({"actor": "a", "since": 1}, "audit_actor"),
+        ({"target": "e1", "until": 9}, "audit_target"),
+    ],
+)
+async def test_the_audit_trail_is_read_off_an_index(
+    store: SqliteStore, writing: sqlite3.Connection, wanted: dict[str, Any], index: str, after: tuple[int, int] | None
+) -> None:
+    sql, arguments = select_audit(lists.SQLITE, AuditFilter(**wanted), after, 51)
+    lines = [row[3] for row in writing.execute(f"EXPLAIN QUERY PLAN {sql}", arguments)]
+    assert len(lines) == 1, lines
+    assert f"USING INDEX {index}" in lines[0] or f"USING COVERING INDEX {index}" in lines[0], lines

@@ -371,7 +371,8 @@ export type LlmNode = Message<"execsvc.v1.LlmNode"> & {
   responseSchema?: JsonObject | undefined;
 
   /**
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    *
    * @generated from field: string base_url = 7;
    */

@@ -308,7 +308,9 @@ class LlmNode(_message.Message):
     system: _builtins.str
     """A mustache template for the system message."""
     base_url: _builtins.str
-    """Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own."""
+    """Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+    one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LlmMessage]:
         """The conversation, each content a mustache template."""

@@ -336,7 +336,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object baseUrl_ = "";
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -357,7 +358,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -1809,7 +1811,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object baseUrl_ = "";
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -1829,7 +1832,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -1850,7 +1854,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -1867,7 +1872,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -1881,7 +1887,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+     * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+     * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
      * </pre>
      *
      * <code>string base_url = 7 [json_name = "baseUrl"];</code>

@@ -170,7 +170,8 @@ public interface LlmNodeOrBuilder extends
 
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
@@ -179,7 +180,8 @@ public interface LlmNodeOrBuilder extends
   java.lang.String getBaseUrl();
   /**
    * <pre>
-   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own.
+   * Root of an OpenAI-compatible API, for example "http://localhost:8080/v1". Empty: the provider's own. Its host must be
+   * one that the operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
    * </pre>
    *
    * <code>string base_url = 7 [json_name = "baseUrl"];</code>
