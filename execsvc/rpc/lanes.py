@@ -87,14 +87,20 @@ class Lane:
         """Calls that wait."""
         return self._length
 
+    def enter_at_once(self) -> bool:
+        """Let a call in if nobody has to wait; answers whether it was."""
+        if self._busy < self._limit.value and not self._length:
+            self._busy += 1
+            return True
+        return False
+
     async def enter(self, client: str) -> None:
         """Wait for the turn of a call; whoever is let in has to ``leave``.
 
         Raises:
             Overloaded: it would wait too long.
         """
-        if self._busy < self._limit.value and not self._length:
-            self._busy += 1
+        if self.enter_at_once():
             return
         now = self._clock()
         if not self._length:

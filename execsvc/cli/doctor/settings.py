@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 from execsvc.cli.doctor.certificates import key_rights
 from execsvc.cli.doctor.findings import Finding, ok, problem, warning
 from execsvc.cli.failures import CliError
-from execsvc.cli.protection import certificate_files, is_local, jwt_rules, listening_addresses, require_protection
+from execsvc.cli.protection import (
+    certificate_files,
+    clients_file,
+    is_local,
+    jwt_rules,
+    listening_addresses,
+    require_protection,
+)
 from execsvc.errors import ExecsvcError
 
 if TYPE_CHECKING:
@@ -83,6 +90,7 @@ def _fit(wanted: ServerSettings) -> Iterator[Finding]:
     for check in (
         lambda: certificate_files(wanted),
         lambda: jwt_rules(wanted),
+        lambda: clients_file(wanted),
         lambda: require_protection(wanted, listening_addresses(wanted)),
     ):
         try:
