@@ -16,6 +16,8 @@ LANGUAGES ?=
 PLACE ?= sqlite
 # Servers that `make chaos` (100) and `make chaos-cluster` (30) kill.
 ROUNDS ?=
+# Set to 1 to let `make audit` fail where nobody can be asked.
+REQUIRED ?=
 # Tries of each kind that `make fuzz` makes.
 TRIES ?= 1000
 # Restarts of the database among the faults of `make chaos-cluster`.
@@ -27,7 +29,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock sbom audit keep-database clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +40,7 @@ run: $(VENV)/ready-run  ## Run the triage example on a server of its own, with l
 test: $(VENV)/ready-dev  ## Run all tests
 	$(BIN)/python -m pytest -n auto $(PYTEST)
 
-check: lint types layers protos generated docs test  ## All that CI runs
+check: lint types layers protos generated docs sbom audit test  ## All that CI runs
 
 lint: $(VENV)/ready-dev  ## Lint and check the format
 	$(BIN)/ruff check $(SOURCES)
@@ -111,6 +113,15 @@ lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer ver
 	$(COMPILE) --constraint requirements/dev.lock --group build --group dev --group bench --output-file requirements/bench.lock pyproject.toml
 	$(COMPILE) --constraint requirements/dev.lock --group build --output-file requirements/build.lock
 	$(COMPILE) --constraint requirements/dev.lock --extra postgres --extra otel --output-file requirements/image.lock pyproject.toml
+
+sbom: $(VENV)/ready-dev  ## Write the bill of materials, CycloneDX, into build/execsvc.cdx.json
+	$(BIN)/python -m tools.sbom build/execsvc.cdx.json
+
+audit: $(VENV)/ready-dev  ## Ask whether vulnerabilities are known of what is locked (skipped where nobody can be asked)
+	$(BIN)/python -m tools.audit $(if $(REQUIRED),--required)
+
+keep-database: $(VENV)/ready-dev  ## Keep databases of the present schema for the tests of upgrades, with each new step of it
+	$(BIN)/python -m tests.upgrade.keep
 
 clean:  ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist $(wildcard $(foreach made,build dist node_modules target,clients/*/$(made))) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -26,6 +26,7 @@ NAMES: Final = (
     "gateway",
     "replicas",
     "tracing",
+    "overload",
 )
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,20 @@ def server(
     max_concurrent: int,
     database: Path | None = None,
     max_queued: int = 100_000,
+    options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run ``execsvc serve`` on a free port; on a new database unless one is given.
 
     Args:
+        options: more of ``serve``.
         environment: variables it is given beside those of this process.
     """
     address = free_address()
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(folder()) / "bench.db" if database is None else database
         process = subprocess.Popen(
-            serve_command(address, path, max_concurrent=max_concurrent, max_queued=max_queued),
+            [*serve_command(address, path, max_concurrent=max_concurrent, max_queued=max_queued), *options],
             stderr=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
         )

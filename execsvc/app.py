@@ -30,7 +30,7 @@ from execsvc.metrics import Metrics, served
 from execsvc.model import DEFAULT_NAMESPACE, UNLIMITED, Namespaces
 from execsvc.queue import DistributedQueue, EmbeddedQueue, KeyLimits, Queue
 from execsvc.redaction import Redaction
-from execsvc.rpc import RpcServer, server_credentials
+from execsvc.rpc import Guard, RpcServer, server_credentials
 from execsvc.secrets import Secrets, make_secrets
 from execsvc.service import (
     Changes,
@@ -84,6 +84,10 @@ class Settings:
     database: Path = Path("execsvc.db")
     #: The database in place of that file.
     postgres: PostgresDatabase | None = None
+    #: What callers may take of it.
+    guard: Guard = field(default_factory=Guard)
+    #: Another address, with the same credentials, which no crowd at the first one holds up; None: none.
+    operator_address: str | None = None
     #: Executions that run at once.
     max_concurrent: int = 100
     #: Executions that may wait for a slot.
@@ -137,6 +141,8 @@ class Running:
     database: str
     #: Set where another server has taken the database over, by which this one must end.
     taken_over: asyncio.Event
+    #: ``host:port`` for operators, if there is one.
+    operator_address: str | None = None
     #: ``host:port`` of the metrics, if there are any.
     metrics: str | None = None
 
@@ -220,27 +226,36 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
             )
         store.listen(changes.publish)
         elsewhere = _elsewhere(store, changes, engine)
-        certificates = None if settings.certificates is None else Renewing(settings.certificates)
         identities = _identities(settings, store)
         services = _services(settings, store, queue, engine, changes, elsewhere, limits, egress, secrets, tracing)
-        server = RpcServer(
-            address=settings.address,
-            services=services,
-            limits=limits,
-            start_time=clock(),
-            capabilities=[
-                f"store:{store.name}",
-                *(f"node:{name}" for name in settings.node_types),
-                *(() if identities is None else ("auth:token",)),
-            ],
-            identities=identities,
-            namespaces=settings.namespaces,
-            calls=metrics,
-            redaction=redaction,
-            tracer=None if tracing is None else tracing.calls,
-            credentials=None if certificates is None else server_credentials(certificates),
-            beside=(local := None if certificates is None else stack.enter_context(_private_socket())),
-        )
+        started = clock()
+
+        def door(address: str, beside: str | None) -> RpcServer:
+            certificates = None if settings.certificates is None else Renewing(settings.certificates)
+            return RpcServer(
+                address=address,
+                services=services,
+                limits=limits,
+                start_time=started,
+                capabilities=[
+                    f"store:{store.name}",
+                    *(f"node:{name}" for name in settings.node_types),
+                    *(() if identities is None else ("auth:token",)),
+                ],
+                identities=identities,
+                namespaces=settings.namespaces,
+                calls=metrics,
+                redaction=redaction,
+                tracer=None if tracing is None else tracing.calls,
+                guard=settings.guard,
+                credentials=None if certificates is None else server_credentials(certificates),
+                beside=beside,
+            )
+
+        local = None if settings.certificates is None else stack.enter_context(_private_socket())
+        server = door(settings.address, local)
+        operators = None if settings.operator_address is None else door(settings.operator_address, None)
+        doors = [server] if operators is None else [server, operators]
         # Read before the server takes executions of its own, queued once it does.
         unfinished = await store.unfinished() if isinstance(queue, EmbeddedQueue) else ()
         by_others = settings.jwt is not None or settings.tls_clients is not None
@@ -248,6 +263,7 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
             logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
         try:
+            operator_address = None if operators is None else await operators.start()
             for item in unfinished:
                 queue.offer(item)
             recovered = len(unfinished)
@@ -259,20 +275,22 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
                 yield Running(
                     address=address,
                     local=local or address,
+                    operator_address=operator_address,
                     recovered=recovered,
                     database=store.place,
                     taken_over=taken_over,
                 )
         finally:
             services.executions.drain()
-            await server.drain()
+            for each in doors:
+                await each.drain()
             queue.close()
             await engine.drain(settings.grace)
             await queue.join()
             if elsewhere is not None:
                 await elsewhere.close()
             changes.close()
-            await server.stop(1.0)
+            await asyncio.gather(*(each.stop(1.0) for each in doors))
             await engine.close()
             await secrets.aclose()
     finally:

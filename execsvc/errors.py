@@ -253,6 +253,38 @@ class RoleTooLow(ExecsvcError):
         super().__init__(f"{method} takes role {required_role}; this credential has role {role}")
 
 
+class Overloaded(ExecsvcError):
+    """There is more to do than can be done in time; nothing was read of the request. Try again later."""
+
+    reason = "OVERLOADED"
+    #: Seconds after which a client should try again.
+    retry_delay = 1.0
+
+
+class TooManyStreams(ExecsvcError):
+    """As many streams are open as the server allows; close some, or try again later."""
+
+    reason = "TOO_MANY_STREAMS"
+    #: Seconds after which a client should try again.
+    retry_delay = 5.0
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"this server has {limit} streams at most, and near that no client more than its share; close some, or "
+            "try again later"
+        )
+
+
+class RequestStalled(ExecsvcError):
+    """The request did not arrive in time."""
+
+    reason = "REQUEST_STALLED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the request of this call was not there {seconds:g} s after its begin; send it at once")
+
+
 class LeaseLost(ExecsvcError):
     """Another runner, or a client, took the execution over; what this one wrote was refused."""
 

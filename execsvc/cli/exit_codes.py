@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 7
     INTERNAL = 8
     DAMAGED = 9
+    UNFIT = 10
     INTERRUPTED = 130
 
 
@@ -36,6 +37,7 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
         ExitCode.UNAVAILABLE: "the server cannot be reached, cannot start, or takes nothing right now",
         ExitCode.INTERNAL: "a bug, here or in the server",
         ExitCode.DAMAGED: "the database or backup is damaged (backup, restore, check)",
+        ExitCode.UNFIT: "something would keep a server from serving, or make it unsafe (doctor)",
         ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,15 @@ def certificate_files(wanted: ServerSettings) -> CertificateFiles | None:
     return CertificateFiles(certificate=wanted.tls_cert, key=wanted.tls_key, client_ca=wanted.tls_client_ca)
 
 
+def listening_addresses(wanted: ServerSettings) -> Sequence[tuple[str, str | None]]:
+    """Give the flag of each address at which the API is served, and the address; None: it is not served there."""
+    return (
+        ("--address", wanted.address),
+        ("--operator-address", wanted.operator_address),
+        ("--http", wanted.http),
+    )
+
+
 def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, str | None]]) -> None:
     """Refuse to listen beyond this machine without TLS, unless that was asked for.
 
@@ -43,7 +52,7 @@ def require_protection(wanted: ServerSettings, addresses: Iterable[tuple[str, st
     if wanted.insecure or wanted.tls_cert is not None:
         return
     for flag, address in addresses:
-        if address is not None and not _is_local(address):
+        if address is not None and not is_local(address):
             raise CliError(
                 f"{flag} {address} is reached from other machines, and nothing would protect it: add --tls-cert and "
                 "--tls-key, or --insecure where something in front of it does (a proxy, a private network)",
@@ -97,7 +106,7 @@ def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str
     if wanted.auth != "none" or wanted.tls_client_ca is not None:
         return
     for flag, address in addresses:
-        if address is not None and not _is_local(address):
+        if address is not None and not is_local(address):
             logger.warning(
                 "%s %s is reached from other machines, and nobody is asked who they are: anybody may start, see and "
                 "delete executions; --auth token asks them, --tls-client-ca their certificates",
@@ -106,7 +115,8 @@ def warn_of_open_addresses(wanted: ServerSettings, addresses: Iterable[tuple[str
             )
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
+    """Whether an address is reached from this machine alone."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         return host == "localhost" or ip_address(host).is_loopback

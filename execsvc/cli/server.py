@@ -23,6 +23,7 @@ from execsvc.cli.protection import (
     certificate_files,
     clients_file,
     jwt_rules,
+    listening_addresses,
     require_protection,
     warn_of_open_addresses,
 )
@@ -50,10 +51,15 @@ from execsvc.cli.serve_options import (
     LogFormatOption,
     LogLevel,
     MaxBody,
+    MaxCalls,
     MaxConcurrent,
+    MaxConnections,
+    MaxConnectionStreams,
     MaxQueued,
+    MaxStreams,
     MaxTimeout,
     MetricsAddress,
+    OperatorAddress,
     PostgresConnections,
     PostgresDirectUrl,
     PostgresUrl,
@@ -95,6 +101,11 @@ def serve(
     store_connections: PostgresConnections = None,
     max_concurrent: MaxConcurrent = None,
     max_queued: MaxQueued = None,
+    operator_address: OperatorAddress = None,
+    max_calls: MaxCalls = None,
+    max_streams: MaxStreams = None,
+    max_connection_streams: MaxConnectionStreams = None,
+    max_connections: MaxConnections = None,
     key_limit: KeyLimit = None,
     default_timeout: DefaultTimeout = None,
     max_timeout: MaxTimeout = None,
@@ -140,6 +151,11 @@ def serve(
         store_connections=store_connections,
         max_concurrent=max_concurrent,
         max_queued=max_queued,
+        operator_address=operator_address,
+        max_calls=max_calls,
+        max_streams=max_streams,
+        max_connection_streams=max_connection_streams,
+        max_connections=max_connections,
         key_limit=key_limit or None,
         default_timeout=default_timeout,
         max_timeout=max_timeout,
@@ -178,17 +194,19 @@ def serve(
     certificates = certificate_files(wanted)
     jwt = jwt_rules(wanted)
     clients = clients_file(wanted)
-    require_protection(wanted, (("--address", wanted.address), ("--http", wanted.http)))
+    addresses = listening_addresses(wanted)
+    require_protection(wanted, addresses)
     # Heavy: LangGraph and everything else a server is made of.
     from execsvc.app import Settings, run_tuned
     from execsvc.app import serve as serve_until_signal
     from execsvc.cli.server_log import ServerLog
     from execsvc.engine import load_plugins
     from execsvc.metrics import CannotListen
+    from execsvc.rpc import Guard
     from execsvc.tracing import tracing_settings
 
     log = ServerLog(wanted.log_level, as_json=as_json or wanted.log_format == "json")
-    warn_of_open_addresses(wanted, (("--address", wanted.address), ("--http", wanted.http)))
+    warn_of_open_addresses(wanted, addresses)
     node_types, executors = load_plugins(wanted.plugin)
     settings = Settings(
         address=wanted.address,
@@ -200,6 +218,13 @@ def serve(
         tracing=tracing_settings(wanted.tracing, os.environ),
         database=wanted.db,
         postgres=postgres,
+        operator_address=wanted.operator_address,
+        guard=Guard(
+            calls=wanted.max_calls,
+            streams=wanted.max_streams,
+            connection_streams=wanted.max_connection_streams,
+            connections=wanted.max_connections,
+        ),
         max_concurrent=wanted.max_concurrent,
         max_queued=wanted.max_queued,
         key_limit=wanted.key_limit.default,
@@ -237,6 +262,8 @@ def serve(
         run_tuned(serve_and_leave())
     except OSError as error:
         option = beside.option_of(error) or ("--metrics" if isinstance(error, CannotListen) else "--address")
+        if wanted.operator_address is not None and f" {wanted.operator_address}:" in str(error):
+            option = "--operator-address"
         raise CliError(
             f"{error}; stop what listens there, or name another address with {option}",
             exit_code=ExitCode.UNAVAILABLE,
@@ -256,11 +283,14 @@ def _tell_ready(server: Running, beside: GatewayBeside, *, as_json: bool) -> Non
     if as_json:
         document = {"version": __version__, "address": server.address, "database": server.database}
         measured = {} if server.metrics is None else {"metrics": server.metrics}
+        if server.operator_address is not None:
+            measured["operator_address"] = server.operator_address
         print_json(document | measured | beside.document | {"recovered": server.recovered})
         return
     recovered = f"{server.recovered} execution{'' if server.recovered == 1 else 's'} recovered"
     measured_at = "" if server.metrics is None else f", metrics on http://{server.metrics}/metrics"
-    where = f"serving on {server.address}{measured_at}{beside.told}, database {server.database}"
+    operators = "" if server.operator_address is None else f", for operators on {server.operator_address}"
+    where = f"serving on {server.address}{operators}{measured_at}{beside.told}, database {server.database}"
     line = f"execsvc {__version__} {where}, {recovered}"
     print(printable(line), file=sys.stderr, flush=True)
 

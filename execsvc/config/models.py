@@ -252,6 +252,11 @@ class ServerSettings(_Settings):
     store_connections: Annotated[int, BeforeValidator(_number), Field(ge=3)] = _default("store_connections")
     max_concurrent: Count = _default("max_concurrent")
     max_queued: Count = _default("max_queued")
+    operator_address: Annotated[str | None, BeforeValidator(_listens)] = _default("operator_address")
+    max_calls: Count = _default("max_calls")
+    max_streams: Count = _default("max_streams")
+    max_connection_streams: Count = _default("max_connection_streams")
+    max_connections: Count = _default("max_connections")
     key_limit: Annotated[KeyLimits, NoDecode, PlainValidator(parse_key_limits), PlainSerializer(_written)] = KeyLimits()
     namespaces: Annotated[Namespaces, NoDecode, PlainValidator(parse_namespaces), PlainSerializer(written)] = {}
     default_timeout: Span | None = _default("default_timeout")

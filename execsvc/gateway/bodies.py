@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from execsvc.gateway.problems import FieldError, Problem, Refused, invalid
+from execsvc.gateway.settings import Settings
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -25,17 +26,17 @@ class _Duplicate(ValueError):
     """A key stands twice in one object."""
 
 
-async def read_body(request: Request, model: type[_Model], *, limit: int, optional: bool = False) -> _Model:
+async def read_body(request: Request, model: type[_Model], settings: Settings, *, optional: bool = False) -> _Model:
     """Read a request's body as a model.
 
     Args:
-        limit: its largest size, bytes.
+        settings: say how large it may be, and how long it may take to come.
         optional: whether there may be none.
 
     Raises:
-        Refused: it is too large, no JSON, or not what the model wants.
+        Refused: it is too large or too late, no JSON, or not what the model wants.
     """
-    data = await _bytes(request, limit)
+    data = await _bytes(request, settings.max_body, settings.body_timeout)
     if optional and not data.strip():
         return model()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -53,7 +54,7 @@ async def read_body(request: Request, model: type[_Model], *, limit: int, option
     return as_model(value, model)
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+async def _bytes(request: Request, limit: int, within: float) -> bytes:
     too_large = Refused(
         Problem(
             status=413,
@@ -67,11 +68,17 @@ async def _bytes(request: Request, limit: int) -> bytes:
         raise too_large
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise too_large
-        parts.append(part)
+    try:
+        async with asyncio.timeout(within):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError:
+        detail = f"the body was not there {within:g} s after the request began; send it at once"
+        headers = {"Connection": "close"}
+        raise Refused(Problem(status=408, reason="REQUEST_STALLED", detail=detail, headers=headers)) from None
     return b"".join(parts)
 
 

@@ -56,13 +56,13 @@ def routes(gateway: Gateway) -> APIRouter:
         responses={
             200: {"model": Validation, "description": "With `validate_only`: the request is valid."},
             202: created(Status, "It is stored, and waits for a slot unless the request was a repeat."),
-            **problems(400, 404, 409, 413, 415, 429, 503, 507),
+            **problems(400, 404, 408, 409, 413, 415, 429, 503, 507),
         },
         openapi_extra=body(ExecuteBody),
     )
     async def execute(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Answers once the execution is on disk. The same request again answers the execution that is there."""
-        wanted = await read_body(request, ExecuteBody, limit=gateway.settings.max_body)
+        wanted = await read_body(request, ExecuteBody, gateway.settings)
         key = _key(wanted.execution_id, idempotency_key, "execution_id")
         try:
             status = await gateway.calls.execute(
@@ -89,7 +89,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/execute/{execution_id}/status",
         response_class=Response,
         summary="Where an execution stands",
-        responses={200: {"model": Status}, **problems(400, 404, 503)},
+        responses={200: {"model": Status}, **problems(400, 404, 429, 503)},
     )
     async def status(execution_id: ID) -> Response:
         return answer(status_document(await gateway.calls.status(execution_id)))
@@ -98,7 +98,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/execute/{execution_id}",
         response_class=Response,
         summary="The record of an execution",
-        responses={200: {"model": Record}, **problems(400, 404, 503)},
+        responses={200: {"model": Record}, **problems(400, 404, 429, 503)},
     )
     async def record(
         execution_id: ID,
@@ -112,7 +112,7 @@ def routes(gateway: Gateway) -> APIRouter:
         status_code=204,
         response_class=Response,
         summary="Remove an execution that has ended",
-        responses=problems(400, 404, 409, 503),
+        responses=problems(400, 404, 409, 429, 503),
     )
     async def delete(execution_id: ID) -> Response:
         await gateway.calls.delete(execution_id)
@@ -122,7 +122,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/executions",
         response_class=Response,
         summary="List executions",
-        responses={200: {"model": ExecutionPage}, **problems(400, 503)},
+        responses={200: {"model": ExecutionPage}, **problems(400, 429, 503)},
     )
     async def executions(
         filter: Annotated[
@@ -159,12 +159,12 @@ def _control_route(router: APIRouter, gateway: Gateway, action: Action) -> None:
         summary=_SUMMARIES[action],
         responses={
             200: {"model": Status, "description": "It is done; this is where it stands now."},
-            **problems(400, 404, 409, 413, 415, 429, 503, 507),
+            **problems(400, 404, 408, 409, 413, 415, 429, 503, 507),
         },
         openapi_extra=body(model, required=False),
     )
     async def control_execution(request: Request, execution_id: ID, idempotency_key: IdempotencyKey = None) -> Response:
-        wanted = await read_body(request, model, limit=gateway.settings.max_body, optional=True)
+        wanted = await read_body(request, model, gateway.settings, optional=True)
         key = _key(wanted.request_id, idempotency_key, "request_id")
         try:
             status = await control(gateway, execution_id, action, wanted, key)

@@ -31,7 +31,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/execute/{execution_id}/logs",
         response_class=Response,
         summary="A page of the log, oldest first",
-        responses={200: {"model": LogPage}, **problems(400, 404, 416, 503)},
+        responses={200: {"model": LogPage}, **problems(400, 404, 416, 429, 503)},
     )
     async def logs(
         execution_id: ID,

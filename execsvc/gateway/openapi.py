@@ -19,10 +19,11 @@ _WORDS: Final = {
     403: "Not allowed: to the role of the token (`required_role` has the one it takes), or to pages of this origin.",
     404: "There is no such execution, or no such stored workflow.",
     409: "The id is taken, or the state does not allow it: `state` has the current one.",
+    408: "The body did not come in time.",
     413: "The body, the definition or the input is too large.",
     415: "The body is not `application/json`.",
     416: "The place lies past the end of the log; `last_sequence` has its end.",
-    429: "The queue is full, or too many wrong tokens came; `Retry-After` says when to come back.",
+    429: "The queue is full, there is more to do than can be done, or too many wrong tokens came; see `Retry-After`.",
     503: "The server cannot be reached, or takes nothing right now.",
     507: "The disk of the server is full.",
 }

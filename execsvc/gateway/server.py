@@ -17,7 +17,8 @@ import uvicorn
 
 from execsvc.certificates import Renewing, server_context
 from execsvc.gateway.api import make_app
-from execsvc.gateway.context import Gateway
+from execsvc.gateway.connections import GuardedProtocol
+from execsvc.gateway.context import Gateway, Places
 from execsvc.gateway.origins import bearer, trace_context
 from execsvc.gateway.request_ids import sent_on
 from execsvc.gateway.settings import Settings
@@ -102,9 +103,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             ) as streams,
             _channel(target, settings) as channel,
         ):
-            gateway = Gateway(settings=settings, calls=calls, streams=streams)
+            gateway = Gateway(settings=settings, calls=calls, streams=streams, places=Places(settings.max_streams))
             config = uvicorn.Config(
                 make_app(gateway, channel),
+                http=GuardedProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -69,6 +69,15 @@ class _Socket:
 
     async def run(self) -> None:
         """Serve until either side leaves."""
+        try:
+            self._gateway.places.require()
+        except Refused as refused:
+            await self._refuse(refused.problem)
+            return
+        with self._gateway.places.taken():
+            await self._serve()
+
+    async def _serve(self) -> None:
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._read())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -60,6 +60,7 @@ class _EventStream(EventSourceResponse):
     def __init__(self, content: AsyncIterator[ServerSentEvent], gateway: Gateway) -> None:
         self._closing = gateway.closing
         self._connections = gateway.connections
+        self._places = gateway.places
         super().__init__(
             content,
             ping=gateway.settings.keep_alive,
@@ -75,7 +76,8 @@ class _EventStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            with self._places.taken():
+                await super().__call__(scope, receive, send)
         except _Closing:
             # A whole answer, so that the browser connects again at once.
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -106,6 +108,7 @@ def routes(gateway: Gateway) -> APIRouter:
         """`log` events, each with its sequence as id, then `end` with where the execution stands."""
         if tail and after is not None:
             raise invalid(FieldError(field="tail", reason="CONFLICT", description="after and tail exclude each other"))
+        gateway.places.require()
         start = _start(after, last_event_id)
         if await _nothing_left(gateway, execution_id, start):
             return Response(status_code=204)
@@ -129,6 +132,7 @@ def routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """`status` events (a snapshot with the nodes that changed; the first has all), `log` events, `token` events
         where asked for, then `end`. The id of each is the sequence of the last `log` event."""
+        gateway.places.require()
         start = _start(after, last_event_id)
         if await _nothing_left(gateway, execution_id, start):
             return Response(status_code=204)
@@ -140,7 +144,7 @@ def routes(gateway: Gateway) -> APIRouter:
 
 def _more() -> dict[int | str, dict[str, Any]]:
     over = {"description": "To a browser that connects again after the end: there is no more."}
-    return {204: over, **problems(400, 404, 416, 503)}
+    return {204: over, **problems(400, 404, 416, 429, 503)}
 
 
 def _wanted(execution_id: str, start: _Start, level: str | None, node_id: str, *, tokens: bool = False) -> Wanted:

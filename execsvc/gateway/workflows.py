@@ -22,12 +22,12 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/validate",
         response_class=Response,
         summary="Check a definition",
-        responses={200: {"model": Validation}, **problems(400, 413, 415, 503)},
+        responses={200: {"model": Validation}, **problems(400, 408, 413, 415, 429, 503)},
         openapi_extra=body(ValidateBody),
     )
     async def validate(request: Request) -> Response:
         """Answers every problem at once. A definition with problems is an answer, not an error."""
-        wanted = await read_body(request, ValidateBody, limit=gateway.settings.max_body)
+        wanted = await read_body(request, ValidateBody, gateway.settings)
         try:
             found = (await gateway.calls.validate(wanted.definition)).problems
         except DefinitionError as error:
@@ -38,7 +38,7 @@ def routes(gateway: Gateway) -> APIRouter:
         "/api/v1/node-types",
         response_class=Response,
         summary="The node types that the server runs",
-        responses={200: {"model": NodeTypes}, **problems(503)},
+        responses={200: {"model": NodeTypes}, **problems(429, 503)},
     )
     async def node_types() -> Response:
         found = await gateway.calls.node_types()

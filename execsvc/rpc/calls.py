@@ -10,6 +10,9 @@ from typing import Any, Final, Protocol
 
 import grpc
 
+from execsvc.errors import ExecsvcError
+from execsvc.wire.errors import TABLE
+
 logger = logging.getLogger(__name__)
 
 #: How a call ends that is given up by its client, or cut off when the server stops.
@@ -23,7 +26,7 @@ class MethodObserver(Protocol):
         """A call begins, in the task that answers it; what is answered is handed to ``ended``.
 
         Args:
-            request: the message, or what stands for one that cannot be read.
+            request: the message, or what it will come from.
             context: gRPC's, of this call.
         """
         ...
@@ -77,8 +80,8 @@ def observed_unary(
             response = await behavior(request, context)
             code = _code_of(context)
             return response
-        except grpc.aio.AbortError:
-            code = _code_of(context)
+        except Exception as error:
+            code = _code_of_failure(error, context)
             raise
         finally:
             observer.ended(begun, code, perf_counter() - started)
@@ -100,8 +103,8 @@ def observed_stream(
                 async for response in responses:
                     yield response
             code = _code_of(context)
-        except grpc.aio.AbortError:
-            code = _code_of(context)
+        except Exception as error:
+            code = _code_of_failure(error, context)
             raise
         finally:
             observer.ended(begun, code, perf_counter() - started)
@@ -113,3 +116,11 @@ def _code_of(context: Any) -> str:
     code = context.code()
     # It has none unless a status was set or the call aborted.
     return code.name if isinstance(code, grpc.StatusCode) else grpc.StatusCode.OK.name
+
+
+def _code_of_failure(error: Exception, context: Any) -> str:
+    if isinstance(error, grpc.aio.AbortError):
+        return _code_of(context)
+    if isinstance(error, ExecsvcError):
+        return str(TABLE[type(error)].code.name)
+    return grpc.StatusCode.INTERNAL.name

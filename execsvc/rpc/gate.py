@@ -34,6 +34,12 @@ def caller() -> Principal:
     return _caller.get()
 
 
+def client_of(context: Any) -> str:
+    """Give what tells clients from each other where they have to share: who they are, or else their connection."""
+    who = _caller.get()
+    return f"{who.namespace}/{who.name}" if _pass.get() is not None else str(context.peer())
+
+
 class Gate:
     """Lets a call in or refuses it, before anything of its request is read.
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
 from execsvc.log_fields import REQUEST_ID_KEY, add_fields, begin_request, request_id
+from execsvc.rpc.admission import Admission
 from execsvc.rpc.calls import CallLog, MethodObserver, observed_stream, observed_unary
-from execsvc.rpc.gate import Gate, admitted
+from execsvc.rpc.gate import Gate, admitted, client_of
 from execsvc.wire.errors import internal_status, status_of
 
 logger = logging.getLogger(__name__)
@@ -26,32 +28,28 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
-class _Unreadable:
-    """Stands for a request whose bytes are no message of its type, or too many; says which."""
-
-    def __init__(self, error: ExecsvcError) -> None:
-        self.error = error
-
-
 class Interceptor(grpc.aio.ServerInterceptor):
     """Puts a gate before every method, and applies the table of ``execsvc.wire.errors`` to those of the API.
 
     Args:
         gate: lets calls in.
+        admission: makes calls wait for their turn.
         request_bytes: size of a request at most.
         observers: told of calls, by method, as in ``/execsvc.v1.ServerService/GetServerInfo``.
-        tracers: the same, but not of calls that the gate refuses: who may not call could flood them.
+        tracers: the same, but only of calls that are let in, with their requests: who may not call could flood them.
     """
 
     def __init__(
         self,
         *,
         gate: Gate,
+        admission: Admission,
         request_bytes: int,
         observers: Mapping[str, MethodObserver] | None = None,
         tracers: Mapping[str, MethodObserver] | None = None,
     ) -> None:
         self._gate = gate
+        self._admission = admission
         self._request_bytes = request_bytes
         self._observers = observers or {}
         self._tracers = tracers or {}
@@ -89,13 +87,43 @@ class Interceptor(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
             # Standard services (health, reflection, channelz) have errors of their own.
-            if handler is None or not method.startswith(_OURS):
-                return handler
-            tracer = self._tracers.get(method)
-            told = (self._observer(method), *(() if tracer is None else (tracer,)))
-            wrapped = self._wrapped[method] = _wrap(handler, method, self._request_bytes, told)
+            wrap = self._wrap if method.startswith(_OURS) else self._wrap_standard
+            wrapped = self._wrapped[method] = wrap(handler, method)
         return wrapped
+
+    def _wrap(self, handler: Any, method: str) -> Handler:
+        # Requests are taken as a stream of one, so that nothing is read of those that have to wait, or are refused.
+        observer, tracer = self._observer(method), self._tracers.get(method)
+        read = _reads(handler.request_deserializer, self._request_bytes)
+        if handler.response_streaming:
+
+            def checked(request: Any, context: Any) -> AsyncIterator[Any]:
+                return admitted(handler.unary_stream(request, context))
+
+            traced = checked if tracer is None else observed_stream(checked, tracer)
+            stream = _stream(self._admission.stream(traced, read, client_of), method)
+            return grpc.stream_stream_rpc_method_handler(
+                observed_stream(stream, observer), response_serializer=handler.response_serializer
+            )
+        behavior = handler.unary_unary if tracer is None else observed_unary(handler.unary_unary, tracer)
+        unary = _unary(self._admission.unary(method, behavior, read, client_of), method)
+        return grpc.stream_unary_rpc_method_handler(
+            observed_unary(unary, observer), response_serializer=handler.response_serializer
+        )
+
+    def _wrap_standard(self, handler: Any, method: str) -> Handler:
+        if not handler.response_streaming:
+            return cast("Handler", handler)
+        counted = self._admission.standard(handler.stream_stream or handler.unary_stream)
+        # They answer by ``yield``, or by ``context.write``.
+        behavior = _stream(counted, method) if inspect.isasyncgenfunction(counted) else _unary(counted, method)
+        make: Any = grpc.unary_stream_rpc_method_handler
+        if handler.request_streaming:
+            make = grpc.stream_stream_rpc_method_handler
+        return cast("Handler", make(behavior, handler.request_deserializer, handler.response_serializer))
 
     def _by_certificate(self, handler: Any, method: str) -> Handler:
         """Let calls in by their certificate, before anything of a request is read."""
@@ -152,35 +180,26 @@ def _read(handler: Any, data: bytes) -> Any:
     return data if deserialize is None else deserialize(data)
 
 
-def _wrap(handler: Any, method: str, request_bytes: int, observers: Iterable[MethodObserver]) -> Handler:
-    deserialize = handler.request_deserializer
-
+def _reads(deserialize: Callable[[bytes], Any], request_bytes: int) -> Callable[[bytes], Any]:
     def read(data: bytes) -> Any:
         if len(data) > request_bytes:
-            return _Unreadable(TooLarge(path="request", size=len(data), limit=request_bytes))
+            raise TooLarge(path="request", size=len(data), limit=request_bytes)
         try:
-            return deserialize(data)
+            request = deserialize(data)
         except DecodeError:
             message = "is no message of this method's request type, nests too deeply, or holds text that is not UTF-8"
-            return _Unreadable(InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]))
+            raise InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=message)]) from None
+        add_fields(execution_id=getattr(request, "execution_id", ""))
+        return request
 
-    if handler.response_streaming:
-        stream = _stream(handler.unary_stream, method)
-        for observer in observers:
-            stream = observed_stream(stream, observer)
-        return grpc.unary_stream_rpc_method_handler(stream, read, handler.response_serializer)
-    unary = _unary(handler.unary_unary, method)
-    for observer in observers:
-        unary = observed_unary(unary, observer)
-    return grpc.unary_unary_rpc_method_handler(unary, read, handler.response_serializer)
+    return read
 
 
 def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def call(request: Any, context: Any) -> Any:
+    async def call(requests: Any, context: Any) -> Any:
         context.set_trailing_metadata(_trailer())
         try:
-            _check(request)
-            return await behavior(request, context)
+            return await behavior(requests, context)
         except Exception as error:
             await _abort(context, error, method)
 
@@ -188,24 +207,19 @@ def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Calla
 
 
 def _stream(
-    behavior: Callable[[Any, Any], AsyncGenerator[Any, None]], method: str
+    behavior: Callable[[Any, Any], AsyncIterator[Any]], method: str
 ) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def call(requests: Any, context: Any) -> AsyncIterator[Any]:
         context.set_trailing_metadata(_trailer())
         try:
-            _check(request)
-            async for response in admitted(behavior(request, context)):
-                yield response
+            # A stream that is given up must let go at once, not when it is collected.
+            async with aclosing(behavior(requests, context)) as responses:  # type: ignore[type-var]
+                async for response in responses:
+                    yield response
         except Exception as error:
             await _abort(context, error, method)
 
     return call
-
-
-def _check(request: Any) -> None:
-    if isinstance(request, _Unreadable):
-        raise request.error
-    add_fields(execution_id=getattr(request, "execution_id", ""))
 
 
 def _trailer() -> tuple[tuple[str, str], ...]:

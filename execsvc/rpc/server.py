@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -13,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from execsvc.model import UNLIMITED, Namespaces
 from execsvc.redaction import OPEN, Redaction
+from execsvc.rpc.admission import Admission
 from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.gate import Gate
 from execsvc.rpc.interceptor import Interceptor
@@ -22,7 +24,26 @@ from execsvc.service import Identities, Limits, Services
 from execsvc_client import v1
 
 SERVICES: Final = ("execsvc.v1.ExecutionService", "execsvc.v1.WorkflowService", "execsvc.v1.ServerService")
+#: Bytes of metadata that a call may have: a token, a trace, and some more.
+METADATA: Final = 16 * 1024
 _STANDARD: Final = (health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.channelz.v1.Channelz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What callers may take of one server, all of them together and each connection."""
+
+    #: Calls of a kind that are worked on at once.
+    calls: int = 256
+    #: Streams that are open at once.
+    streams: int = 2_000
+    #: Calls and streams of one connection at once.
+    connection_streams: int = 1_000
+    #: Connections that are open at once.
+    connections: int = 10_000
+    #: Seconds that a connection has until it speaks HTTP/2, its TLS included; and a call, until its request is there.
+    handshake: float = 10.0
+    request: float = 60.0
 
 
 class RpcServer:
@@ -32,6 +53,7 @@ class RpcServer:
         address: ``host:port``; port 0 takes a free one.
         capabilities: optional abilities, for GetServerInfo.
         credentials: of TLS; None: without.
+        guard: what callers may take of it.
         beside: another address, without TLS whatever ``credentials`` say, for what runs in this process.
         identities: who may call; None: anybody, for anything in the default namespace.
         namespaces: how many calls each may make.
@@ -55,11 +77,14 @@ class RpcServer:
         credentials: grpc.ServerCredentials | None = None,
         beside: str | None = None,
         redaction: Redaction = OPEN,
+        guard: Guard | None = None,
     ) -> None:
+        guard = guard or Guard()
         self._server = grpc.aio.server(
             interceptors=[
                 Interceptor(
                     gate=Gate(identities, Rates(namespaces)),
+                    admission=Admission(calls=guard.calls, streams=guard.streams, request_seconds=guard.request),
                     request_bytes=limits.request_bytes,
                     observers=_observers(calls),
                     tracers=_observers(tracer),
@@ -78,6 +103,13 @@ class RpcServer:
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 ("grpc.http2.max_ping_strikes", 4),
+                # Who connects and says nothing is cut off.
+                ("grpc.server_handshake_timeout_ms", round(1000 * guard.handshake)),
+                ("grpc.max_allowed_incoming_connections", guard.connections),
+                # Of more the client waits by itself, as HTTP/2 has it.
+                ("grpc.max_concurrent_streams", guard.connection_streams),
+                ("grpc.max_metadata_size", METADATA),
+                ("grpc.absolute_max_metadata_size", METADATA),
             ],
         )
         executions = ExecutionServicer(services, redaction)

@@ -24,14 +24,17 @@ from execsvc.store.protocol import (
 from execsvc.store.sqlite import (
     BackupUnusable,
     Copied,
+    FileCondition,
     Finding,
     SqliteStore,
     back_up,
     bring_up_to_date,
     check_database,
+    file_condition,
     opened_tokens,
     opened_trail,
     restore,
+    sqlite_version,
 )
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "Created",
     "DeleteExecution",
     "Fetched",
+    "FileCondition",
     "Finding",
     "KeyRoom",
     "Listed",
@@ -69,8 +73,10 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "check_database",
+    "file_condition",
     "mark_of",
     "opened_tokens",
     "opened_trail",
     "restore",
+    "sqlite_version",
 ]

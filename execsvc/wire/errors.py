@@ -160,6 +160,11 @@ TABLE: Final[dict[type[errors.ExecsvcError], Rule]] = {
         code=_Code.PERMISSION_DENIED,
         metadata=lambda e: {"method": e.method, "role": e.role, "required_role": e.required_role},
     ),
+    errors.Overloaded: Rule(code=_Code.RESOURCE_EXHAUSTED, details=_retry),
+    errors.TooManyStreams: Rule(
+        code=_Code.RESOURCE_EXHAUSTED, metadata=lambda e: {"limit": str(e.limit)}, details=_retry
+    ),
+    errors.RequestStalled: Rule(code=_Code.DEADLINE_EXCEEDED),
     errors.LeaseLost: Rule(code=_Code.ABORTED),
 }
 

@@ -16,6 +16,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from execsvc import errors
 from execsvc.model import NamespaceLimits, Namespaces, Role
+from execsvc.rpc import Guard, lanes
 from execsvc.store.sqlite import store as sqlite_store
 from execsvc.wire.errors import TABLE
 from execsvc_client import AsyncExecutionClient, to_definition, v1
@@ -224,6 +225,35 @@ async def role_too_low(world: World) -> Refusal:
     return found
 
 
+async def overloaded(world: World) -> Refusal:
+    held = world.stubs.channel.stream_unary("/execsvc.v1.ExecutionService/Execute")()
+    await held.wait_for_connection()
+    async with asyncio.timeout(60):
+        while True:
+            found = await outcome(world.execute())
+            if isinstance(found, grpc.aio.AioRpcError):
+                break
+    held.cancel()
+    refused = read(found)
+    assert refused.by_kind["RetryInfo"].retry_delay.seconds == 1
+    return refused
+
+
+async def too_many_streams(world: World) -> Refusal:
+    await world.running()
+    request = v1.StreamLogsRequest(execution_id="e", follow=True)
+    first = world.stubs.executions.StreamLogs(request)
+    assert (await first.read()).entries
+    found = await refusal(world.stubs.executions.StreamLogs(request).read())
+    assert found.info.metadata == {"limit": "1"}
+    first.cancel()
+    return found
+
+
+async def request_stalled(world: World) -> Refusal:
+    return await refusal(world.stubs.channel.stream_unary("/execsvc.v1.ExecutionService/GetStatus")())
+
+
 CASES: dict[type[errors.ExecsvcError], tuple[Case, str]] = {
     errors.InvalidRequest: (invalid, "BadRequest"),
     errors.TooLarge: (too_large, "QuotaFailure"),
@@ -244,6 +274,15 @@ CASES: dict[type[errors.ExecsvcError], tuple[Case, str]] = {
     errors.CredentialsInvalid: (credentials_invalid, ""),
     errors.TooManyFailures: (too_many_failures, "RetryInfo"),
     errors.RoleTooLow: (role_too_low, ""),
+    errors.Overloaded: (overloaded, "RetryInfo"),
+    errors.TooManyStreams: (too_many_streams, "RetryInfo"),
+    errors.RequestStalled: (request_stalled, ""),
+}
+#: Of a server that has room for little.
+OF_GUARD = {
+    errors.Overloaded: Guard(calls=1),
+    errors.TooManyStreams: Guard(streams=1),
+    errors.RequestStalled: Guard(request=0.05),
 }
 #: Of a server that asks who calls.
 OF_IDENTITY = {errors.CredentialsMissing, errors.CredentialsInvalid, errors.TooManyFailures, errors.RoleTooLow}
@@ -269,6 +308,9 @@ async def test_the_error_has_the_code_reason_and_details_of_the_table(
         settings |= {"auth": "token"}
     if error is errors.QueueFull:
         settings |= {"max_concurrent": 1, "max_queued": 1}
+    if error in OF_GUARD:
+        settings |= {"guard": OF_GUARD[error]}
+        monkeypatch.setattr(lanes, "ROOM", 0)
     if error is errors.NamespaceFull:
         settings |= {"namespaces": Namespaces(default=NamespaceLimits(stored=1))}
     if error is errors.RateLimited:

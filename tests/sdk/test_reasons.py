@@ -16,6 +16,7 @@ SECTIONS: Final = ("Refused requests", "Fields", "JSON values", "The graph", "Ex
 OTHERS: Final = {
     "UNKNOWN": "stands for no error",
     "INTERNAL": "a bug",
+    **dict.fromkeys(("OVERLOADED", "TOO_MANY_STREAMS"), "a crowd; tests/integration/test_overload.py"),
     "LEASE_LOST": "two servers at the same moment",
     "STORAGE_FULL": "the disk is full; tests/chaos/test_storage.py",
     **dict.fromkeys(
@@ -25,7 +26,7 @@ OTHERS: Final = {
         ("DATABASE_LOCKED", "CERTIFICATE_UNUSABLE", "IDENTITY_UNUSABLE", "PLUGIN_UNUSABLE", "TRACING_UNUSABLE"),
         "of a server's start",
     ),
-    **dict.fromkeys(("UNKNOWN_VALUE", "NO_VALUE", "UNREADABLE"), "of messages that no client makes"),
+    **dict.fromkeys(("UNKNOWN_VALUE", "NO_VALUE", "UNREADABLE", "REQUEST_STALLED"), "of messages that no client makes"),
     **dict.fromkeys(
         ("NOT_A_NUMBER", "NOT_FINITE", "NUMBER_OUT_OF_RANGE", "NOT_JSON", "INVALID_UTF8", "INVALID_UNICODE"),
         "of values that JSON, in which scenarios come, cannot hold; the tests of each client have them",

@@ -139,6 +139,16 @@ class PostgresServer:
             done = db.execute(statement.encode())
             return done.fetchall() if done.description else []
 
+    def dump(self, database: str) -> str:
+        """Answer the statements that make a database what it is, to be run as they are."""
+        tool = [*self._as_user, str(self._bin / "pg_dump"), "--inserts", "--no-owner", "--no-privileges"]
+        done = subprocess.run(
+            [*tool, "--dbname", self.url(database)], check=True, capture_output=True, text=True, cwd=self._directory
+        )
+        # Those of psql itself, and what would outlive them: the path along which names are looked for.
+        left_out = ("\\", "--", "SELECT pg_catalog.set_config")
+        return "\n".join(line for line in done.stdout.splitlines() if line and not line.startswith(left_out)) + "\n"
+
     def processor(self) -> float:
         """Seconds of processor that the server's living processes have used."""
         assert self._process is not None

@@ -24,6 +24,7 @@ class ServerProcess:
         arguments: further options of ``serve``.
         log: where it writes; by default beside the file.
         environment: variables it is given beside those of this process.
+        code: the checkout that it runs, with what ``PYTHONPATH`` of ``environment`` names.
     """
 
     def __init__(
@@ -33,15 +34,17 @@ class ServerProcess:
         address: str = "127.0.0.1:0",
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        code: Path = ROOT,
     ) -> None:
         place = ["--db", str(database)] if isinstance(database, Path) else ["--store", database]
         self._log: IO[bytes] = (log or Path(database).with_name("server.log")).open("ab")
         command = [sys.executable, "-m", "execsvc", "serve", "--json", "--address", address, *place]
-        command += ["--egress", "127.0.0.1"]
+        # Earlier versions let nodes call anything.
+        command += ["--egress", "127.0.0.1"] if code == ROOT else []
         paths = os.pathsep.join(map(str, _paths()))
         environment = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": paths, **(environment or {})}
         self.process = subprocess.Popen(
-            [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, cwd=ROOT, env=environment
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, cwd=code, env=environment
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.docs import api_page, cli_page, http_page, node_types_page
+from tools.docs import api_page, cli_page, http_page, node_types_page, third_party_page
 
 ROOT: Final = Path(__file__).parents[2]
 #: What gives the content of each page below docs/.
@@ -21,6 +21,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "cli-reference.md": cli_page.render,
     "http-routes.md": http_page.render,
     "node-types.md": node_types_page.render,
+    "third-party.md": third_party_page.render,
 }
 
 

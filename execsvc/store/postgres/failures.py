@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -53,6 +55,20 @@ def translated(error: Failure, doing: str) -> StorageUnavailable:
         failure = StorageUnavailable(f"the database cannot be {doing}: {_why(error)}")
     failure.__cause__ = error
     return failure
+
+
+@contextmanager
+def told(shown: str) -> Iterator[None]:
+    """Name the database in what is said of one that cannot be opened.
+
+    Args:
+        shown: where it is, without anything secret.
+    """
+    try:
+        yield
+    except (Failure, StorageUnavailable) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise StorageUnavailable(f"cannot open {shown}: {why}") from error
 
 
 def _why(error: Failure) -> str:

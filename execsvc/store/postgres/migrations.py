@@ -1,7 +1,7 @@
 """The schema of the Postgres database as numbered, forward-only steps, each in one transaction with its record.
 
-Never edit a step that was released; add one. Everything lives in a schema of its own, named in each statement: a search
-path would be session state.
+Never edit a step that was released; add one, and keep a database that has it (`make keep-database`). Everything lives
+in a schema of its own, named in each statement: a search path would be session state.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ async def migrate(db: Connection) -> Sequence[str]:
         psycopg.Error: a step failed, by which nothing was changed, or may not be done by this role.
     """
     done: list[str] = []
-    for name in await _missing(db):
+    for name in await missing_steps(db):
         async with db.transaction():
             await db.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'".encode())
             await db.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
@@ -237,7 +237,13 @@ async def migrate(db: Connection) -> Sequence[str]:
     return done
 
 
-async def _missing(db: Connection) -> Sequence[str]:
+async def missing_steps(db: Connection) -> Sequence[str]:
+    """Give the steps that a database lacks, in their order. Changes nothing.
+
+    Raises:
+        StorageUnavailable: it was written by a later version.
+        psycopg.Error: this role may not look.
+    """
     ((there,),) = await _all(db, "SELECT to_regclass('execsvc.migrations') IS NOT NULL")
     applied = await _applied(db) if there else set[str]()
     later = applied - set(STEPS)

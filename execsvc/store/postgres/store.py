@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 from execsvc.errors import StorageUnavailable
@@ -16,7 +16,7 @@ from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import Membership
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connections, Pool
-from execsvc.store.postgres.failures import Failure
+from execsvc.store.postgres.failures import told
 from execsvc.store.postgres.jobs import Jobs
 from execsvc.store.postgres.lists import (
     count_executions,
@@ -91,7 +91,7 @@ class PostgresStore:
             StorageUnavailable: it cannot be reached, or is of a later version.
         """
         connections = Connections(database)
-        with _told(connections):
+        with told(connections.shown):
             async with AsyncExitStack() as opened:
                 session = await Session.open(connections, taken_over)
                 opened.push_async_callback(session.close)
@@ -249,7 +249,7 @@ async def migrated(database: PostgresDatabase) -> tuple[str, Sequence[str]]:
         StorageUnavailable: it cannot be reached, or is of a later version.
     """
     connections = Connections(database)
-    with _told(connections):
+    with told(connections.shown):
         return connections.shown, await prepare(connections)
 
 
@@ -274,7 +274,7 @@ async def opened_trail(database: PostgresDatabase) -> AsyncIterator[tuple[Postgr
 @asynccontextmanager
 async def _opened_reader(database: PostgresDatabase) -> AsyncIterator[Reader]:
     connections = Connections(database)
-    with _told(connections):
+    with told(connections.shown):
         await prepare(connections)
         pool = connections.pool()
         await pool.open(wait=True)
@@ -282,13 +282,3 @@ async def _opened_reader(database: PostgresDatabase) -> AsyncIterator[Reader]:
         yield Reader(pool)
     finally:
         await pool.close()
-
-
-@contextmanager
-def _told(connections: Connections) -> Iterator[None]:
-    """Name the database in what is said of one that cannot be opened."""
-    try:
-        yield
-    except (Failure, StorageUnavailable) as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise StorageUnavailable(f"cannot open {connections.shown}: {why}") from error

@@ -10,6 +10,26 @@ from filelock import FileLock, Timeout
 from execsvc.errors import DatabaseLocked
 
 
+def holder(path: Path) -> int | None:
+    """Give the process that holds a database's lock, without touching it; None: nobody is known to.
+
+    Args:
+        path: of the database, resolved.
+    """
+    try:
+        owner = int(path.with_name(path.name + ".owner").read_text())
+    except (OSError, ValueError):
+        return None
+    try:
+        # The file outlives a server that was killed.
+        os.kill(owner, 0)
+    except PermissionError:
+        return owner
+    except OSError:
+        return None
+    return owner
+
+
 class DatabaseLock:
     """An advisory lock beside the database file, held by its server; the system frees it when the process dies.
 

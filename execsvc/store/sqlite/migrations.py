@@ -1,6 +1,6 @@
 """The schema of the SQLite database as numbered, forward-only steps, each in one transaction with its record.
 
-Never edit a step that was released; add one.
+Never edit a step that was released; add one, and keep a database that has it (`make keep-database`).
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ def up_to_date(db: Database) -> bool:
     """Whether a database is ours and lacks no step. Changes nothing."""
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
     return application_id == APPLICATION_ID and {step.name for step in migrations.applied(db)} == _known
+
+
+def missing_steps(db: Database) -> list[str]:
+    """Give the steps that a database of ours lacks, in their order. Changes nothing."""
+    return sorted(_known - {step.name for step in migrations.applied(db)})
 
 
 def _check_known(db: Database) -> None:

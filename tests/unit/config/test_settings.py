@@ -34,6 +34,11 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "store_connections": ("3", "2"),
     "max_concurrent": ("3", "0"),
     "max_queued": ("4", "many"),
+    "operator_address": ("127.0.0.1:50062", "here"),
+    "max_calls": ("64", "0"),
+    "max_streams": ("64", "0"),
+    "max_connection_streams": ("64", "0"),
+    "max_connections": ("64", "0"),
     "key_limit": ("3 gpu=1", "gpu"),
     "namespaces": ('{"a": {"slots": 1}}', "a=1"),
     "default_timeout": ("90s", "soon"),
@@ -113,9 +118,12 @@ def test_defaults_are_those_of_the_server_itself() -> None:
 
     names = {field.name for field in dataclasses.fields(app.Settings)} & set(SETTINGS) - {"key_limit", "namespaces"}
     parts = {"node_types", "executors", "observers", "clock", "new_uid"}
-    own = parts | {"database", "postgres", "jwt", "key_limit", "key_limits", "certificates", "namespaces"}
+    own = parts | {"database", "postgres", "jwt", "key_limit", "key_limits", "certificates", "guard", "namespaces"}
     assert {field.name for field in dataclasses.fields(app.Settings)} - own == names, "add it to the table of settings"
     assert {name: getattr(mine, name) for name in names} == {name: getattr(its, name) for name in names}
+    limits = (mine.max_calls, mine.max_streams, mine.max_connection_streams, mine.max_connections)
+    guard = its.guard
+    assert limits == (guard.calls, guard.streams, guard.connection_streams, guard.connections)
     assert (mine.db, mine.key_limit) == (its.database, KeyLimits())
 
 

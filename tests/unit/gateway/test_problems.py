@@ -62,6 +62,9 @@ CASES: dict[type[errors.ExecsvcError], tuple[errors.ExecsvcError, int, dict[str,
         403,
         {"method": "Execute", "role": "reader", "required_role": "operator"},
     ),
+    errors.Overloaded: (errors.Overloaded(), 429, {"retry_after": 1.0}),
+    errors.TooManyStreams: (errors.TooManyStreams(7), 429, {"retry_after": 5.0, "limit": 7}),
+    errors.RequestStalled: (errors.RequestStalled(60.0), 504, {}),
     errors.LeaseLost: (errors.LeaseLost(), 409, {}),
 }
 

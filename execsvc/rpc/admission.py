@@ -1,0 +1,168 @@
+"""What is let in when there is more to do than can be done: each method has a lane, so operators get past crowds."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final
+
+from execsvc.errors import FieldProblem, InvalidRequest, RequestStalled
+from execsvc.rpc.lanes import Lane, Limit, Streams
+
+#: Seconds within which a request has to be there, once its call has begun.
+REQUEST: Final = 60.0
+#: Streams of the standard services, which anybody may open: health checks, reflection.
+STANDARD_STREAMS: Final = 1_000
+
+
+class Kind(Enum):
+    """What a call asks of the server."""
+
+    #: Reads definitions and writes: what a crowd sends, and what is shed first.
+    WORK = "work"
+    READ = "read"
+    #: What operators need while there is a crowd.
+    CONTROL = "control"
+    #: Lasts.
+    STREAM = "stream"
+
+
+#: Of every method of the API.
+KINDS: Final[Mapping[str, Mapping[str, Kind]]] = MappingProxyType(
+    {
+        "execsvc.v1.ExecutionService": {
+            "Execute": Kind.WORK,
+            "GetStatus": Kind.READ,
+            "GetExecution": Kind.READ,
+            "StreamLogs": Kind.STREAM,
+            "ListLogs": Kind.READ,
+            "Control": Kind.CONTROL,
+            "WatchExecution": Kind.STREAM,
+            "ListExecutions": Kind.READ,
+            "DeleteExecution": Kind.CONTROL,
+        },
+        "execsvc.v1.WorkflowService": {
+            "ValidateWorkflow": Kind.WORK,
+            "ListNodeTypes": Kind.READ,
+            "CreateWorkflow": Kind.WORK,
+            "GetWorkflow": Kind.READ,
+            "ListWorkflows": Kind.READ,
+        },
+        "execsvc.v1.ServerService": {"GetServerInfo": Kind.CONTROL},
+    }
+)
+
+Read = Callable[[bytes], Any]
+Unary = Callable[[Any, Any], Awaitable[Any]]
+Stream = Callable[[Any, Any], AsyncIterator[Any]]
+
+
+class Admission:
+    """Stands before the methods of one server.
+
+    Args:
+        calls: calls of a kind that are worked on at once.
+        streams: streams that are open at once.
+        request_seconds: as ``REQUEST``.
+    """
+
+    def __init__(self, *, calls: int, streams: int, request_seconds: float = REQUEST) -> None:
+        self._lanes = {
+            Kind.WORK: Lane(Limit(calls, adapts=True)),
+            Kind.READ: Lane(Limit(calls, adapts=False)),
+            Kind.CONTROL: Lane(Limit(calls, adapts=False)),
+        }
+        self._streams = Streams(streams)
+        self._standard = Streams(STANDARD_STREAMS)
+        self._request_seconds = request_seconds
+
+    def unary(self, path: str, behavior: Unary, read: Read, client: Callable[[Any], str]) -> Unary:
+        """Have a call wait for its turn before anything of its request is read.
+
+        Args:
+            client: tells who calls, out of the call's context.
+        """
+        lane = self._lanes[kind_of(path)]
+
+        async def call(requests: Any, context: Any) -> Any:
+            if not lane.enter_at_once():
+                await lane.enter(client(context))
+            begun = time.perf_counter()
+            taken = 0.0
+            try:
+                request = read(await self._message(requests))
+                begun = time.perf_counter()
+                response = await behavior(request, context)
+                taken = time.perf_counter() - begun
+                return response
+            finally:
+                lane.leave(taken)
+
+        return call
+
+    def stream(self, behavior: Stream, read: Read, client: Callable[[Any], str]) -> Stream:
+        """Have a stream counted for as long as it lasts."""
+
+        async def call(requests: Any, context: Any) -> AsyncIterator[Any]:
+            who = client(context)
+            self._streams.enter(who)
+            try:
+                request = read(await self._message(requests))
+                # A stream that is given up must let go at once, not when it is collected.
+                async with aclosing(behavior(request, context)) as responses:  # type: ignore[type-var]
+                    async for response in responses:
+                        yield response
+            finally:
+                self._streams.leave(who)
+
+        return call
+
+    def standard(self, behavior: Any) -> Any:
+        """Have a stream of a standard service counted, which answers by ``yield`` or by ``context.write``."""
+
+        async def answering(request: Any, context: Any) -> AsyncIterator[Any]:
+            who = context.peer()
+            self._standard.enter(who)
+            try:
+                async with aclosing(behavior(request, context)) as responses:
+                    async for response in responses:
+                        yield response
+            finally:
+                self._standard.leave(who)
+
+        async def writing(request: Any, context: Any) -> None:
+            who = context.peer()
+            self._standard.enter(who)
+            try:
+                await behavior(request, context)
+            finally:
+                self._standard.leave(who)
+
+        return answering if inspect.isasyncgenfunction(behavior) else writing
+
+    async def _message(self, requests: Any) -> bytes:
+        """Take the one message of a call.
+
+        Raises:
+            RequestStalled: it does not come.
+            InvalidRequest: there is none.
+        """
+        try:
+            async with asyncio.timeout(self._request_seconds):
+                async for message in requests:
+                    return bytes(message)
+        except TimeoutError:
+            raise RequestStalled(self._request_seconds) from None
+        none = FieldProblem(path="request", reason="UNREADABLE", message="a call takes one message, and none came")
+        raise InvalidRequest([none])
+
+
+def kind_of(path: str) -> Kind:
+    """Give the kind of a method; of one that nobody has thought of, that which is shed first."""
+    service, _, method = path.strip("/").partition("/")
+    return KINDS.get(service, {}).get(method, Kind.WORK)
