@@ -30,7 +30,7 @@ NIGHTLY: Final = os.environ.get("EXECSVC_NIGHTLY") == "1"
 STEPS: Final = 50 if NIGHTLY else 25
 EXAMPLES: Final = 320 if NIGHTLY else 14
 #: Seconds after which a server that has not come to where the model is will not come there any more.
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 
 IDS = st.sampled_from(["e0", "e1", "e2", "e3", "e4"])
 ACTIONS = st.sampled_from(list(ControlAction))
