@@ -107,6 +107,8 @@ class World:
         self.overruns = False
         #: Let a resumed execution wait, to look who has come first, and which of them has a slot.
         self.looks_first = False
+        #: Answer RUNNING to a resume that found the run under way, which has ended by the time it takes effect.
+        self.just_ended = False
         self._ends = True
 
     @property
@@ -169,7 +171,7 @@ class World:
     def _resume(self, execution: Execution) -> set[ExecutionState]:
         in_place = execution.slot
         at_once = in_place or (self._free > 0 and not self._waiting and not self.looks_first)
-        execution.state = _S.RUNNING if at_once else _S.PENDING
+        execution.state = _S.RUNNING if at_once or self.just_ended else _S.PENDING
         execution.queued = not in_place
         return {execution.state}
 
