@@ -84,6 +84,7 @@ async def test_packings_inside_each_other_are_not_unpacked() -> None:
 @pytest.mark.parametrize(
     ("encoding", "sent"),
     [("br", b"x"), ("zstd", b"x"), ("gzip", b"nothing of the sort"), ("gzip", gzip.compress(b"x" * 99)[:-9])],
+    ids=["br", "zstd", "no gzip", "half a gzip"],
 )
 async def test_what_cannot_be_unpacked_is_told(encoding: str, sent: bytes) -> None:
     with pytest.raises(httpx2.DecodingError):
