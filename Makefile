@@ -20,6 +20,8 @@ ROUNDS ?=
 REQUIRED ?=
 # Tries of each kind that `make fuzz` makes.
 TRIES ?= 1000
+# Requests that `make flood` sends.
+REQUESTS ?= 1000000
 # Restarts of the database among the faults of `make chaos-cluster`.
 RESTARTS ?= 20
 
@@ -29,7 +31,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz nightly lock sbom audit keep-database clean
+.PHONY: help run test check lint types layers protos generated docs docs-generate fmt proto reference bench bench-full run-cluster chaos-cluster sdk-test chaos fuzz flood nightly lock sbom audit keep-database clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,7 +105,10 @@ chaos: $(VENV)/ready-dev  ## Kill servers at random moments and look at what the
 fuzz: $(VENV)/ready-dev  ## Send what nobody should send, TRIES=1000 times of each kind
 	EXECSVC_FUZZ=$(TRIES) $(BIN)/python -m pytest -q --timeout 7200 tests/fuzz $(PYTEST)
 
-nightly: chaos fuzz  ## Run chaos, fuzz, 10,000 steps of the model, and all checks of the clients
+flood: $(VENV)/ready-dev  ## Send a server REQUESTS=1000000 damaged requests with and without credentials
+	EXECSVC_FLOOD=$(REQUESTS) $(BIN)/python -m pytest -q -s tests/fuzz/test_flood.py $(PYTEST)
+
+nightly: chaos fuzz flood  ## Run chaos, fuzz, 10,000 steps of the model, and all checks of the clients
 	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model tests/chaos/test_cluster.py $(PYTEST)
 	EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
 
