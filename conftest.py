@@ -9,9 +9,11 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Heed Ctrl-C: where the tests run in the background it is ignored, and would be by the commands they start."""
+    """Heed Ctrl-C and hang-ups: in the background they are ignored, and would be by the commands that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -25,7 +25,7 @@ const full = `{
     {"id": "ask", "name": "Ask", "type": "llm",
      "config": {"model": "echo:", "messages": [{"role": "user", "content": "{{input.text}}"}], "system": "short",
                 "parameters": {"temperature": 0.5, "stop": ["x"]}, "response_schema": {"type": "object"},
-                "base_url": "http://localhost:1/v1", "prompt": "x"},
+                "base_url": "http://localhost:1/v1", "api_key": "secret:KEY", "headers": {"X-Team": "a"}, "prompt": "x"},
      "retry": {"max_attempts": 3, "initialBackoff": 0.5, "multiplier": 2, "max_backoff": "1.5s", "non_retryable": ["A"]},
      "timeout": "1m",
      "on_error": {"action": "continue", "fallback": {"a": [null]}}},
@@ -58,6 +58,7 @@ func fullMessage(t *testing.T) *execsvcv1.WorkflowDefinition {
 				Model: "echo:", Messages: []*execsvcv1.LlmMessage{{Role: "user", Content: "{{input.text}}"}}, System: "short",
 				Parameters:     object(t, map[string]any{"temperature": 0.5, "stop": []any{"x"}}),
 				ResponseSchema: kind, BaseUrl: "http://localhost:1/v1", Prompt: "x",
+				ApiKey: "secret:KEY", Headers: map[string]string{"X-Team": "a"},
 			}}, Retry: &execsvcv1.RetryPolicy{
 				MaxAttempts: 3, InitialBackoff: durationpb.New(500 * time.Millisecond), Multiplier: 2,
 				MaxBackoff: durationpb.New(1500 * time.Millisecond), NonRetryable: []string{"A"},

@@ -27,7 +27,7 @@ from execsvc.store.postgres import opened_tokens as postgres_tokens
 from execsvc.store.postgres import opened_trail as postgres_trail
 from execsvc_client import AsyncExecutionClient, v1
 from tests.servers.front import INSTALLED, fronted
-from tests.servers.places import PLACES
+from tests.servers.places import EVERY_PLACE, PLACES
 from tests.servers.postgres import shared_server
 from tests.support.nodes import Gates, types_and_executors
 from tests.support.tokens import NOW, token
@@ -122,7 +122,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked ``every_store`` on each of them, and what is marked ``every_place`` in each."""
     if "place" in metafunc.fixturenames:
         if metafunc.definition.get_closest_marker("every_place"):
-            metafunc.parametrize("place", list(PLACES), indirect=True)
+            metafunc.parametrize("place", EVERY_PLACE, indirect=True)
         elif metafunc.definition.get_closest_marker("every_store"):
             metafunc.parametrize("place", ["sqlite", "postgres"], indirect=True)
 

@@ -21,7 +21,7 @@ from tests.chaos.evidence import STATE_OF
 from tests.model.driver import Driver, journal_of, state_of
 from tests.model.expected import SHAPES, Execution, World
 from tests.model.nodes import refusal
-from tests.servers.places import PLACES, Place
+from tests.servers.places import EVERY_PLACE, PLACES, Place
 from tests.support.histories import History, run_histories
 
 T = TypeVar("T")
@@ -388,7 +388,7 @@ async def _within(work: Awaitable[Any]) -> Any:
 
 
 @pytest.mark.timeout(7200 if NIGHTLY else 180)
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", EVERY_PLACE)
 def test_no_history_of_the_service_differs_from_the_model(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:

@@ -16,7 +16,7 @@ from tests.sdk.outcomes import run
 from tests.sdk.scenarios import has_own_server, load
 from tests.sdk.toolchains import script, toolchain
 from tests.servers.front import INSTALLED
-from tests.servers.places import PLACES
+from tests.servers.places import EVERY_PLACE, PLACES
 from tools.client_code import outputs
 from tools.languages import LANGUAGES, ROOT, Language, environment
 
@@ -46,7 +46,7 @@ def test_a_client_does_what_the_scenarios_say(language: Language, lab: Lab) -> N
 THOROUGH = os.environ.get("EXECSVC_THOROUGH") == "1"
 
 
-@pytest.mark.parametrize("place", [name for name in PLACES if name != "sqlite"])
+@pytest.mark.parametrize("place", [name for name in EVERY_PLACE if name != "sqlite"])
 @pytest.mark.parametrize(
     "language", LANGUAGES if THOROUGH else LANGUAGES[:1], ids=lambda language: language.name, indirect=True
 )
@@ -64,6 +64,9 @@ def test_a_client_does_the_same_on_postgres_and_on_two_servers_behind_one_addres
     assert (outcome.failures, outcome.broken) == ([], "")
 
 
+@pytest.mark.parametrize(
+    "language", LANGUAGES if THOROUGH else LANGUAGES[:1], ids=lambda language: language.name, indirect=True
+)
 def test_a_runner_lets_nothing_pass_that_is_wrong(language: Language) -> None:
     wrong = {scenario["name"]: len(scenario["steps"]) - 1 for scenario in load(WRONG).scenarios}
     with Lab(scenarios=WRONG) as lab:

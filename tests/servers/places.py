@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,3 +18,6 @@ class Place:
 
 
 PLACES: Final = {"sqlite": Place(), "postgres": Place(postgres=True), "replicas": Place(postgres=True, servers=2)}
+#: Those in which a test runs that is about all of them. Two servers have their data in Postgres as well, so that one of
+#: them alone may wait for the night.
+EVERY_PLACE: Final = tuple(name for name in PLACES if name != "postgres" or os.environ.get("EXECSVC_NIGHTLY"))

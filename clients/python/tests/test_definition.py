@@ -38,6 +38,8 @@ FULL = {
                 "parameters": {"temperature": 0.5, "stop": ["x"]},
                 "response_schema": {"type": "object"},
                 "base_url": "http://localhost:1/v1",
+                "api_key": "secret:KEY",
+                "headers": {"X-Team": "a"},
             },
             "retry": {
                 "max_attempts": 3,
@@ -71,6 +73,8 @@ def full_message() -> v1.WorkflowDefinition:
             messages=[v1.LlmMessage(role="user", content="{{input.text}}")],
             system="short",
             base_url="http://localhost:1/v1",
+            api_key="secret:KEY",
+            headers={"X-Team": "a"},
         ),
         retry=v1.RetryPolicy(max_attempts=3, multiplier=2, non_retryable=["A"]),
         on_error=v1.OnError(action=v1.OnError.ACTION_CONTINUE),

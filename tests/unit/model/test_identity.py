@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from execsvc.model import ApiToken, Role
+from execsvc.model import ApiToken, Role, actor_of
 from execsvc.model.identity import NAMESPACE, digest_of, new_token, token_id_of
 from tests.support.tokens import DAY, NOW, token
 
@@ -85,11 +85,11 @@ def test_namespaces_are_named_as_ids_are(name: str, fits: bool) -> None:
     assert (NAMESPACE.fullmatch(name) is not None) is fits
 
 
-def test_who_shows_a_token_is_called_by_its_name_and_its_id() -> None:
-    def principal(stored: ApiToken) -> str:
-        return stored.principal.name
+def test_who_shows_a_token_is_known_by_its_id_and_shown_with_its_name() -> None:
+    def told(stored: ApiToken) -> tuple[str, str]:
+        return stored.principal.name, actor_of(stored.principal, address="", request_id="").shown
 
     named = token(name="ci")[1]
-    assert principal(named) == f"ci ({named.token_id})"
+    assert told(named) == (named.token_id, f"ci ({named.token_id})")
     nameless = token()[1]
-    assert principal(nameless) == nameless.token_id
+    assert told(nameless) == (nameless.token_id, nameless.token_id)
