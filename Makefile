@@ -109,8 +109,9 @@ flood: $(VENV)/ready-dev  ## Send a server REQUESTS=1000000 damaged requests wit
 	EXECSVC_FLOOD=$(REQUESTS) $(BIN)/python -m pytest -q -s tests/fuzz/test_flood.py $(PYTEST)
 
 nightly: chaos fuzz flood  ## Run chaos, fuzz, 10,000 steps of the model, and all checks of the clients
-	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model tests/chaos/test_cluster.py $(PYTEST)
-	EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
+	EXECSVC_NIGHTLY=1 $(BIN)/python -m pytest -q -s tests/model tests/chaos/test_cluster.py tests/chaos/test_rounds.py \
+		tests/upgrade tests/e2e/test_deploy.py tests/integration/gateway $(PYTEST)
+	EXECSVC_NIGHTLY=1 EXECSVC_THOROUGH=1 $(BIN)/python -m pytest -q tests/sdk $(PYTEST)
 
 lock: $(VENV)/ready-dev  ## Write the lock files anew (UPGRADE=1: with newer versions)
 	$(COMPILE) --group build --group dev --output-file requirements/dev.lock pyproject.toml

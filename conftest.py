@@ -22,8 +22,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the clients' tests, which take longest, and let one process have all those of a language."""
+    """Begin with the clients' tests, which take longest, and let one process have all those of a language.
+
+    What is marked ``nightly`` waits for EXECSVC_NIGHTLY=1.
+    """
     for item in items:
+        if item.get_closest_marker("nightly") and not os.environ.get("EXECSVC_NIGHTLY"):
+            item.add_marker(pytest.mark.skip(reason="takes long, and runs in make nightly"))
         language = getattr(getattr(item, "callspec", None), "params", {}).get("language")
         if language is not None:
             item.add_marker(pytest.mark.xdist_group(getattr(language, "name", str(language))))

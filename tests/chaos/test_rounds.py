@@ -10,6 +10,7 @@ from execsvc.store import check_database
 from tests.chaos.rounds import Chaos
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 async def test_no_kill_loses_repeats_or_garbles_anything_and_few_slots_end_all_that_is_left(tmp_path: Path) -> None:
     chaos = Chaos(tmp_path, seed=20)

@@ -214,6 +214,7 @@ def test_probes_of_kubernetes_are_answered_by_grpc_in_a_mesh(url: str, tmp_path:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_the_steps_of_the_image_make_a_server_that_passes_its_health_check(tmp_path: Path) -> None:
     build, programs = tmp_path / "src", tmp_path / "opt"
