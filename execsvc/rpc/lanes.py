@@ -12,16 +12,17 @@ from execsvc.errors import Overloaded, TooManyStreams
 
 #: Seconds that a call may wait for its turn, so that a burst is worked off; and once a queue has stood for as long as
 #: ``STANDING`` seconds, since then it is no burst, and waiting would make everybody late and nobody served.
-PATIENCE, BRIEF = 5.0, 0.05
+PATIENCE, BRIEF = 5.0, 0.25
 STANDING: Final = 2.0
 #: Seconds after somebody was sent away in which a new queue counts as standing.
 REMEMBERED: Final = 5.0
 #: Calls that may wait in a lane.
 ROOM: Final = 4_096
-#: Calls that are worked on at once at least, however slow they are.
-LEAST: Final = 16
+#: Calls that are worked on at once at least, however slow they are: a client with so many is never sent away, on a
+#: machine or a database that is merely busy.
+LEAST: Final = 64
 #: Seconds that calls may take on the average before fewer are worked on at once, and how many times the least average.
-TARGET, TIMES = 0.05, 3.0
+TARGET, TIMES = 0.25, 3.0
 #: Calls after which the average is looked at.
 WINDOW: Final = 32
 #: By how much the least average grows at each look: what was quick once need not be so for ever.
@@ -39,7 +40,7 @@ class Limit:
     def __init__(self, most: int, *, adapts: bool) -> None:
         self._most = most
         self._least = min(LEAST, most) if adapts else most
-        self.value = min(most, 4 * LEAST) if adapts else most
+        self.value = min(most, LEAST) if adapts else most
         self._best = float("inf")
         self._count, self._sum, self._full = 0, 0.0, False
 

@@ -206,6 +206,18 @@ def test_a_database_that_is_always_slow_costs_no_places() -> None:
     assert limit.value == 256
 
 
+def test_a_client_with_64_calls_in_flight_is_never_sent_away() -> None:
+    clock = Clock()
+    lane = Lane(Limit(256, adapts=True), clock)
+    assert all(lane.enter_at_once() for _ in range(64))
+    # A machine that gets slower and slower: each call that ends is followed by the next one.
+    for number in range(100 * WINDOW):
+        clock.now += 0.1
+        lane.leave(0.002 * (1 + number))
+        assert lane.enter_at_once(), number
+    assert (lane.busy, lane.waiting) == (64, 0)
+
+
 def test_places_that_are_not_used_do_not_grow() -> None:
     limit = Limit(256, adapts=True)
     before = limit.value
