@@ -11,6 +11,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
+import grpc
+
 from execsvc.errors import FieldProblem, InvalidRequest, RequestStalled
 from execsvc.rpc.lanes import Lane, Limit, Streams
 
@@ -95,7 +97,7 @@ class Admission:
             begun = time.perf_counter()
             taken = 0.0
             try:
-                request = read(await self._message(requests))
+                request = read(await self._message(context))
                 begun = time.perf_counter()
                 response = await behavior(request, context)
                 taken = time.perf_counter() - begun
@@ -112,7 +114,7 @@ class Admission:
             who = client(context)
             self._streams.enter(who)
             try:
-                request = read(await self._message(requests))
+                request = read(await self._message(context))
                 # A stream that is given up must let go at once, not when it is collected.
                 async with aclosing(behavior(request, context)) as responses:  # type: ignore[type-var]
                     async for response in responses:
@@ -145,8 +147,11 @@ class Admission:
 
         return answering if inspect.isasyncgenfunction(behavior) else writing
 
-    async def _message(self, requests: Any) -> bytes:
+    async def _message(self, context: Any) -> bytes:
         """Take the one message of a call.
+
+        It is read from the context: an iterator left after its first message would have to wait for the collector, and
+        with it all that the call holds.
 
         Raises:
             RequestStalled: it does not come.
@@ -154,12 +159,13 @@ class Admission:
         """
         try:
             async with asyncio.timeout(self._request_seconds):
-                async for message in requests:
-                    return bytes(message)
+                message = await context.read()
         except TimeoutError:
             raise RequestStalled(self._request_seconds) from None
-        none = FieldProblem(path="request", reason="UNREADABLE", message="a call takes one message, and none came")
-        raise InvalidRequest([none])
+        if message is grpc.aio.EOF:
+            text = "a call takes one message, and none came"
+            raise InvalidRequest([FieldProblem(path="request", reason="UNREADABLE", message=text)])
+        return bytes(message)
 
 
 def kind_of(path: str) -> Kind:
