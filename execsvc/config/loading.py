@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
 from execsvc.config.models import ClientSettings, ServerSettings
-from execsvc.config.table import CONFIG_VARIABLE, DEFAULT_FILE, SECRET_PREFIX, SETTINGS
+from execsvc.config.setting import CONFIG_VARIABLE, DEFAULT_FILE, SECRET_PREFIX
+from execsvc.config.table import SETTINGS
 
 _S = TypeVar("_S", ServerSettings, ClientSettings)
 

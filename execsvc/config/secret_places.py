@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from execsvc.config.table import CONFIG_VARIABLE, SECRET_PREFIX, SETTINGS
+from execsvc.config.setting import CONFIG_VARIABLE, SECRET_PREFIX
+from execsvc.config.table import SETTINGS
 
 #: Namespaces as ``execsvc.model.identity`` has them.
 _PLACE: Final = re.compile(

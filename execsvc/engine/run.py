@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import orjson
 
 from execsvc.clock import Clock
-from execsvc.definition import InputConfig, Plan, PlanNode, Scope, fill_input, load_retry
+from execsvc.definition import Plan, PlanNode, load_retry
 from execsvc.egress.network import Network
 from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
 from execsvc.engine.events import Observer, TokenListener
@@ -22,6 +21,7 @@ from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, PureNode
 from execsvc.engine.recorder import Recorder, total
+from execsvc.engine.scope import result_of, scope_of
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.engine.tracing import RunTrace
 from execsvc.errors import IllegalTransition, LeaseLost
@@ -104,7 +104,7 @@ class ExecutionRun:
         )
         self._flow = Flow(plan)
         self._outputs: dict[str, Any] = {}
-        self._scope = _scope(claim, plan, self._outputs)
+        self._scope = scope_of(claim, plan, self._outputs)
         self._effects: dict[asyncio.Task[None], PlanNode] = {}
         self._wake = asyncio.Event()
         self._failure: ErrorInfo | None = None
@@ -456,7 +456,7 @@ class ExecutionRun:
         output = b""
         if self._failure is None:
             try:
-                output = encode(self._result())
+                output = encode(result_of(self._plan, self._outputs))
             except NodeError as error:
                 self._failure = ErrorInfo(type=error.type, message=error.message)
         failure = self._failure
@@ -476,34 +476,9 @@ class ExecutionRun:
     def _state_entry(self, level: LogLevel, message: str, metadata: Mapping[str, Any]) -> NewLogEntry:
         return NewLogEntry(time=self._clock(), level=level, message=message, metadata=metadata)
 
-    def _result(self) -> Any:
-        """What the output nodes that ran computed: one's value as it is, several by node id."""
-        nodes = self._plan.nodes
-        results = {
-            nodes[i].id: self._outputs[nodes[i].id]
-            for i in self._plan.definition_order
-            if nodes[i].type == "output" and nodes[i].id in self._outputs
-        }
-        return next(iter(results.values())) if len(results) == 1 else results or None
-
 
 def _fallback(node: PlanNode) -> Success | None:
     if not node.on_error.proceed:
         return None
     value = node.on_error.fallback
     return Success(value=value, output=encode(value), branch=None, usage=None)
-
-
-def _scope(claim: Claim, plan: Plan, outputs: Mapping[str, Any]) -> Scope:
-    given = orjson.loads(claim.input)
-    for node in plan.nodes:
-        if isinstance(node.config, InputConfig):
-            given = fill_input(node.config, given)
-    status = claim.status
-    execution = {
-        "id": status.execution_id,
-        "workflow_id": status.workflow_id,
-        "labels": dict(claim.labels),
-        "create_time": datetime.fromtimestamp(status.create_time / 1e6, UTC).isoformat(),
-    }
-    return Scope(input=given, nodes=outputs, execution=execution)
