@@ -59,13 +59,12 @@ class LogParts:
             self._next = None
             self._shared.held -= 1
 
-    def begin(self, cursor: int) -> bool:
+    def begin(self, cursor: int) -> None:
         """Begin to read the part that follows a sequence, unless as many streams read ahead as may."""
         if self._next is not None or self._shared.held >= AHEAD:
-            return False
+            return
         self._shared.held += 1
         self._next = asyncio.create_task(self._read(cursor), name="read-ahead")
-        return True
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ from tests.support.workflows import ECHO
 REQUESTS: Final = int(os.environ.get("EXECSVC_FLOOD", "4000"))
 #: Requests after which a server holds what it holds; and bytes it may hold more at the end.
 WARM: Final = 20_000
-ROOM: Final = 16 * 1024 * 1024
+ROOM: Final = 32 * 1024 * 1024
 
 
 @pytest.fixture
