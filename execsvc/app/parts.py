@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -62,25 +61,18 @@ def identities_of(settings: Settings, store: Store) -> Identities | None:
         return None
     provider = certificates = None
     if settings.jwt is not None:
-        with _installed("JSON Web Tokens", "jwt"):
+        try:
             from execsvc.service.jwts import Jwts
-
+        except ModuleNotFoundError as error:
+            why = "JSON Web Tokens need packages that are not installed: pip install 'execsvc[jwt]'"
+            raise IdentityUnusable(why) from error
         provider = Jwts(settings.jwt)
     if settings.tls_clients is not None:
-        with _installed("certificates of clients", "mtls"):
-            from execsvc.service.certified import Certified
+        # Heavy, and needed for this alone.
+        from execsvc.service.certified import Certified
 
         certificates = Certified(settings.tls_clients, settings.clock)
     return Identities(tokens=store.tokens, clock=settings.clock, provider=provider, certificates=certificates)
-
-
-@contextlib.contextmanager
-def _installed(what: str, extra: str) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        why = f"{what} need packages that are not installed: pip install 'execsvc[{extra}]'"
-        raise IdentityUnusable(why) from error
 
 
 def queue_of(settings: Settings, store: Store, engine: Engine, metrics: Metrics | None) -> Queue:

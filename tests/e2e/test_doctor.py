@@ -276,6 +276,21 @@ def test_variables_that_are_no_settings_are_told(tmp_path: Path, free: str) -> N
     assert "EXECSVC_ADDRESS" in report.of("settings.variables")["found"]
 
 
+def test_places_and_files_that_settings_name_are_looked_at(tmp_path: Path, free: str) -> None:
+    clients = tmp_path / "clients.toml"
+    clients.write_text('[[client]]\nuri = "spiffe://a/b"\nnamespace = "a"\nrole = "king"\n')
+    report = examined(
+        *("--db", tmp_path / "a.db", "--address", free, "--secrets", f"dir:{tmp_path / 'gone'}", "--auth", "token"),
+        *("--tls-cert", tmp_path / "a.crt", "--tls-key", tmp_path / "a.key", "--tls-client-ca", tmp_path / "ca.crt"),
+        *("--tls-clients", clients),
+        env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+    )
+
+    assert any("role is to be one of reader, operator, admin" in one["found"] for one in report.of_level("problem"))
+    assert f"{tmp_path / 'gone'} is no folder" in report.of("settings.sources")["found"]
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL" in report.of("settings.tracing")["found"]
+
+
 def test_strict_makes_warnings_count(tmp_path: Path, free: str) -> None:
     where = ("--db", tmp_path / "a.db", "--address", free, "--metrics", "0.0.0.0:9464")
 

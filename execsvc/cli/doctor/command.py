@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from execsvc.cli.configured import connection, postgres_database, server_settings
+from execsvc.cli.doctor.traces import traced
 from execsvc.cli.exit_codes import ExitCode
 from execsvc.cli.failures import CliError
 from execsvc.cli.protection import certificate_files, is_local
@@ -88,6 +89,8 @@ def _extras(wanted: ServerSettings) -> Iterator[str]:
         yield "postgres"
     if wanted.jwt_keys is not None:
         yield "jwt"
+    if traced(wanted):
+        yield "otel"
 
 
 def _of_settings(loaded: Loaded[ServerSettings]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from execsvc.cli.doctor.certificates import key_rights
 from execsvc.cli.doctor.findings import Finding, ok, problem, warning
+from execsvc.cli.doctor.traces import traces
 from execsvc.cli.failures import CliError
 from execsvc.cli.protection import (
     certificate_files,
@@ -18,7 +19,9 @@ from execsvc.cli.protection import (
     listening_addresses,
     require_protection,
 )
+from execsvc.clock import SystemClock
 from execsvc.errors import ExecsvcError
+from execsvc.model import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from execsvc.config.loading import Loaded
@@ -56,6 +59,8 @@ def settings(loaded: Loaded[ServerSettings]) -> Iterator[Finding]:
     yield from _fit(wanted)
     yield from _open(wanted)
     yield from _plugins(wanted)
+    yield from _sources(wanted)
+    yield from traces(wanted)
 
 
 def _secrets(loaded: Loaded[ServerSettings]) -> Iterator[Finding]:
@@ -90,18 +95,25 @@ def _fit(wanted: ServerSettings) -> Iterator[Finding]:
     for check in (
         lambda: certificate_files(wanted),
         lambda: jwt_rules(wanted),
-        lambda: clients_file(wanted),
+        lambda: _read_clients(clients_file(wanted)),
         lambda: require_protection(wanted, listening_addresses(wanted)),
     ):
         try:
             check()
-        except CliError as error:
+        except (CliError, ExecsvcError) as error:
             yield problem(
                 "settings.together",
                 error.message,
                 means="no server starts with them",
                 advice="see docs/security.md for settings that go together",
             )
+
+
+def _read_clients(file: Path | None) -> None:
+    if file is not None:
+        from execsvc.service.certified import Certified
+
+        Certified(file, SystemClock())
 
 
 def _open(wanted: ServerSettings) -> Iterator[Finding]:
@@ -165,3 +177,31 @@ def _plugins(wanted: ServerSettings) -> Iterator[Finding]:
         )
     else:
         yield ok("settings.plugins", f"{', '.join(wanted.plugin)} load")
+
+
+def _sources(wanted: ServerSettings) -> Iterator[Finding]:
+    """Check the places that secrets come from."""
+    if not wanted.secrets:
+        return
+    from execsvc.secrets import make_secrets
+
+    try:
+        make_secrets(wanted.secrets, DEFAULT_NAMESPACE)
+    except ExecsvcError as error:
+        yield problem(
+            "settings.sources",
+            error.message,
+            means="no server starts with it",
+            advice="install it into this environment, or leave it out",
+        )
+        return
+    missing = [place.where for place in wanted.secrets if place.kind == "dir" and not Path(place.where).is_dir()]
+    for folder in missing:
+        yield warning(
+            "settings.sources",
+            f"{folder} is no folder, or cannot be read",
+            means="workflows that name secrets are refused, or fail",
+            advice="mount it, or let the server's user read it",
+        )
+    if not missing:
+        yield ok("settings.sources", "secrets of workflows have a place to come from")
