@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
-from execsvc.app.running import Running, running
+from execsvc.app.composition import Running, running
 from execsvc.app.settings import Settings
 
 logger = logging.getLogger(__package__)

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import grpc
 import pytest
 
-from execsvc import app
 from execsvc.app import Settings, running
 from execsvc.service import Changes
 from execsvc_client import AsyncExecutionClient
@@ -76,7 +75,7 @@ def made() -> Iterator[list[Changes]]:
         return feeds[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "Changes", make)
+        patch.setattr("execsvc.app.composition.Changes", make)
         yield feeds
 
 

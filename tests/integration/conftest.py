@@ -231,5 +231,5 @@ def changes(monkeypatch: pytest.MonkeyPatch) -> list[Changes]:
         made.append(Changes())
         return made[-1]
 
-    monkeypatch.setattr(app, "Changes", make)
+    monkeypatch.setattr("execsvc.app.composition.Changes", make)
     return made
