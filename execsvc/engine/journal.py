@@ -277,6 +277,12 @@ class Journal:
             self._lost()
 
     def close(self) -> None:
-        """Drop what was noted and not written, and note nothing more."""
+        """Drop what was noted and not written, note nothing more, and tell nobody of a lease that is lost."""
         self._is_lost = True
+        # It leads back to the run, which with all that it holds would have to wait for the collector.
+        self._lost = _nobody
         self._take()
+
+
+def _nobody() -> None:
+    """Stand in for who is told of a lost lease."""

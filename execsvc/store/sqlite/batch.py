@@ -8,7 +8,7 @@ the number of calls constant however large the batch is.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -22,19 +22,17 @@ class Batch:
     """Decides a list of changes against one database and collects what to write.
 
     Use it inside a transaction that holds the write lock: ``decide`` each change in order, then ``write`` once.
+
+    Args:
+        new_pk: see ``Decisions``.
     """
 
-    def __init__(self, db: sqlite3.Connection, changes: Sequence[Change], *, next_pk: int) -> None:
+    def __init__(self, db: sqlite3.Connection, changes: Sequence[Change], *, new_pk: Callable[[], int]) -> None:
         self._db = db
-        self.next_pk = next_pk
-        self._decisions = Decisions(self._new_pk)
+        self._decisions = Decisions(new_pk)
         #: Digests of definitions that may have lost their last user.
         self._unused: set[str] = set()
         self._find(changes)
-
-    def _new_pk(self) -> int:
-        self.next_pk += 1
-        return self.next_pk - 1
 
     def _find(self, changes: Sequence[Change]) -> None:
         found = self._decisions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from queue import Empty, SimpleQueue
@@ -39,7 +40,9 @@ class Writer:
         self._publish = publish
         self._observer = observer
         self._queue: SimpleQueue[HandedIn | None] = SimpleQueue()
-        (self._next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
+        (next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
+        #: What a transaction that is rolled back has taken is left out.
+        self._pks = itertools.count(next_pk)
         #: Changes handed in and not answered yet. Changed on the loop alone.
         self.backlog = 0
         self._patience = Patience(lambda: self.backlog)
@@ -113,7 +116,7 @@ class Writer:
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
-            work = Batch(db, [waiting.change for waiting in batch], next_pk=self._next_pk)
+            work = Batch(db, [waiting.change for waiting in batch], new_pk=self._pks.__next__)
             for waiting in batch:
                 waiting.outcome = work.decide(waiting.change)
             work.write()
@@ -122,7 +125,6 @@ class Writer:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._next_pk = work.next_pk
         return work.commits()
 
     def _deliver(self, batch: list[HandedIn], changed: list[Commit], duration: float) -> None:
