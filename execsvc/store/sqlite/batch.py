@@ -94,24 +94,23 @@ class Batch:
         touched = decided.touched
         new = [row for row in touched if row.new is not None]
         old = [row for row in touched if row.new is None]
-        for statement, rows in (
-            (sql.INSERT_DEFINITIONS, list(decided.definitions.items())),
-            (sql.INSERT_EXECUTIONS, [row.inserted for row in new]),
-            (sql.INSERT_DATA, decided.data),
-            (sql.INSERT_LABELS, decided.labels),
-            (sql.INSERT_WORKFLOWS, decided.new_workflows),
-            (sql.SUPERSEDE_WORKFLOWS, list({key[:2]: key for key in decided.new_workflows}.values())),
-            (sql.UPDATE_EXECUTIONS, [row.updated for row in old]),
-            (sql.UPDATE_OUTPUTS, [(row.pk, row.output) for row in touched if row.output is not None]),
-            (sql.UPDATE_INPUTS, [(row.pk, row.input) for row in touched if row.input is not None]),
-            (sql.UPSERT_NODES, [columns for row in touched for columns in row.nodes.values()]),
-            (sql.INSERT_ENTRIES, decided.entries),
-            (sql.INSERT_REQUESTS, decided.new_requests),
-            (sql.INSERT_AUDIT, decided.audit),
-            (sql.DELETE_DEFINITIONS, sorted(self._unused)),
-        ):
-            if rows:
-                self._db.execute(statement, (_json(rows),))
+        rows: dict[str, Sequence[object]] = {
+            "definitions": list(decided.definitions.items()),
+            "executions": [row.inserted for row in new],
+            "data": decided.data,
+            "labels": decided.labels,
+            "workflows": decided.new_workflows,
+            "superseded": list({key[:2]: key for key in decided.new_workflows}.values()),
+            "updates": [row.updated for row in old],
+            "outputs": [(row.pk, row.output) for row in touched if row.output is not None],
+            "inputs": [(row.pk, row.input) for row in touched if row.input is not None],
+            "nodes": [columns for row in touched for columns in row.nodes.values()],
+            "entries": decided.entries,
+            "requests": decided.new_requests,
+            "audit": decided.audit,
+            "unused": sorted(self._unused),
+        }
+        self._db.execute(sql.WRITE, {name: _json(of) if of else None for name, of in rows.items()})
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,8 @@
-"""The statements of a batch. Each takes one JSON array, is executed once, and gives one row at most."""
+"""The statements of a batch. Each is executed once and gives one row at most.
+
+Those that find and delete take one JSON array. What writes is one statement, which takes an array for each kind of row:
+a trigger on a view that nothing is ever stored in carries it out.
+"""
 
 from __future__ import annotations
 
@@ -121,3 +125,29 @@ INSERT_REQUESTS = f"INSERT INTO control_requests SELECT {_columns(4)} FROM json_
 INSERT_AUDIT = f"""
 INSERT INTO audit ({AUDIT_COLUMNS}) SELECT {_columns(AUDIT_COLUMNS.count(",") + 1)} FROM json_each(?)
 """
+#: What a batch writes, in order: the name of its rows, and the statement for them.
+_WRITES = {
+    "definitions": INSERT_DEFINITIONS,
+    "executions": INSERT_EXECUTIONS,
+    "data": INSERT_DATA,
+    "labels": INSERT_LABELS,
+    "workflows": INSERT_WORKFLOWS,
+    "superseded": SUPERSEDE_WORKFLOWS,
+    "updates": UPDATE_EXECUTIONS,
+    "outputs": UPDATE_OUTPUTS,
+    "inputs": UPDATE_INPUTS,
+    "nodes": UPSERT_NODES,
+    "entries": INSERT_ENTRIES,
+    "requests": INSERT_REQUESTS,
+    "audit": INSERT_AUDIT,
+    "unused": DELETE_DEFINITIONS,
+}
+#: Makes a connection ready for ``WRITE``.
+PREPARE_WRITE = (
+    f"CREATE TEMP VIEW batch AS SELECT {', '.join(f'NULL AS {name}' for name in _WRITES)}",
+    "CREATE TEMP TRIGGER write_batch INSTEAD OF INSERT ON batch BEGIN "
+    + " ".join(f"{statement.replace('?', f'NEW.{name}')};" for name, statement in _WRITES.items())
+    + " END",
+)
+#: Takes an array for each of ``_WRITES``; NULL: no such rows.
+WRITE = f"INSERT INTO batch VALUES ({', '.join(f':{name}' for name in _WRITES)})"

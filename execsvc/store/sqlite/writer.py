@@ -16,6 +16,7 @@ from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Commit
 from execsvc.store.sqlite.batch import Batch
 from execsvc.store.sqlite.patience import Patience
+from execsvc.store.sqlite.statements import PREPARE_WRITE
 
 
 class Writer:
@@ -40,6 +41,8 @@ class Writer:
         self._publish = publish
         self._observer = observer
         self._queue: SimpleQueue[HandedIn | None] = SimpleQueue()
+        for statement in PREPARE_WRITE:
+            db.execute(statement)
         (next_pk,) = db.execute("SELECT coalesce(max(pk), 0) + 1 FROM executions").fetchone()
         #: What a transaction that is rolled back has taken is left out.
         self._pks = itertools.count(next_pk)

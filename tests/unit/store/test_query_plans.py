@@ -32,7 +32,8 @@ def statements(module: ModuleType) -> dict[str, str]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, str) and value.split()[:1] and value.split()[0] in verbs
+        # WRITE has no plan of its own: what carries it out is made of the statements beside it.
+        if isinstance(value, str) and value.split()[:1] and value.split()[0] in verbs and name != "WRITE"
     }
 
 
