@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Final
+
+from execsvc.clock import new_uid
 
 #: In the order in which lines show them. A call may also give one, in ``extra``, to a single line.
 NAMES: Final = ("request_id", "namespace", "execution_id", "node_id", "attempt")
@@ -29,7 +30,7 @@ def begin_request(given: str | bytes) -> str:
     Args:
         given: what the caller calls it; made here where that is empty, or nothing to put into logs.
     """
-    found = given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    found = given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else new_uid()
     set_fields(request_id=found)
     return found
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.descriptor_pool import Default
-from grpc_channelz.v1 import channelz
+from grpc_channelz.v1 import channelz, channelz_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -121,8 +121,9 @@ class RpcServer:
             self._server,
         )
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        channelz.add_channelz_servicer(self._server)
+        beside_ours: Any = _Unregistered(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, beside_ours)
+        channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.aio.ChannelzServicer(), beside_ours)
         reflection.enable_server_reflection((*SERVICES, *_STANDARD), self._server)
         self._address = address
         self._credentials = credentials
@@ -160,6 +161,23 @@ class RpcServer:
     async def stop(self, grace: float) -> None:
         """Stop listening; calls under way have ``grace`` seconds to end."""
         await self._server.stop(grace)
+
+
+class _Unregistered:
+    """Adds services without a queue of calls for each of their methods, all of which gRPC looks at with each call.
+
+    The API's own methods keep theirs: a crowd at one of them does not stand in the way of another.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """See ``grpc.aio.Server``."""
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        """Leave them to the generic ones."""
 
 
 def _serialized(
