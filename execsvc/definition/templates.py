@@ -12,7 +12,7 @@ one, and node ``a`` otherwise. What is missing, null, or belongs to a skipped no
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,23 @@ class Template:
         """Say where the template first names a node: "line 1"."""
         return f"line {_line(self.source, 'nodes.' + node_id)}"
 
-    def render(self, scope: Scope, secrets: Mapping[str, str] = _NO_SECRETS) -> str:
-        """Fill in the values. Raises TemplateError.
+    @property
+    def literals(self) -> Iterator[str]:
+        """The pieces of its own text, also inside of sections: all that it writes besides values."""
+        return _literals(self._parts)
+
+    def render(
+        self, scope: Scope, secrets: Mapping[str, str] = _NO_SECRETS, *, quote: Callable[[str], str] = str
+    ) -> str:
+        """Fill in the values. Raises TemplateError, and what ``quote`` does.
 
         Args:
-            secrets: values of those it names.
+            secrets: values of those it names, as they are to stand there.
+            quote: applied to each value of the data, as for one that goes into a URL.
         """
         if len(self._parts) == 1 and isinstance(self._parts[0], str):
             return self._parts[0]
-        renderer = _Renderer(secrets)
+        renderer = _Renderer(secrets, quote)
         renderer.render(self._parts, ({"input": scope.input, "nodes": scope.nodes, "execution": scope.execution},))
         return "".join(renderer.pieces)
 
@@ -225,8 +233,9 @@ class _Reader:
 
 
 class _Renderer:
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str], quote: Callable[[str], str]) -> None:
         self._secrets = secrets
+        self._quote = quote
         self.pieces: list[str] = []
         self._length = 0
         self._steps = 0
@@ -243,7 +252,7 @@ class _Renderer:
             elif isinstance(part, Reference):
                 self._write(self._secrets[part.name])
             elif isinstance(part, _Variable):
-                self._write(_text(_look_up(part.keys, contexts)))
+                self._write(self._quote(_text(_look_up(part.keys, contexts))))
             else:
                 self._section(part, contexts)
 
@@ -264,6 +273,14 @@ class _Renderer:
         if self._length > MAX_OUTPUT:
             raise TemplateError("TEMPLATE_TOO_LARGE", f"the template renders to more than {MAX_OUTPUT} characters")
         self.pieces.append(text)
+
+
+def _literals(parts: tuple[_Part, ...]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, _Section):
+            yield from _literals(part.parts)
 
 
 def _look_up(keys: tuple[str, ...], contexts: tuple[Any, ...]) -> Any:

@@ -134,3 +134,18 @@ def test_output_and_work_are_bounded(source: str, type: str) -> None:
         render(source, {"a": list(range(1_000)), "s": "x" * 1_000_000})
 
     assert caught.value.type == type
+
+
+def test_data_alone_is_quoted_and_what_a_template_writes_itself_is_not() -> None:
+    template = Template("a&{{input.v}}{{#input.l}}/{{.}}{{/input.l}}&secret:KEY", secrets=True)
+    scope = Scope(input={"v": "x&y", "l": ["p/q", 1]}, nodes={}, execution={})
+
+    text = template.render(scope, {"KEY": "k/1"}, quote=lambda value: value.replace("&", "%26").replace("/", "%2F"))
+
+    assert text == "a&x%26y/p%2Fq/1&k/1"
+
+
+def test_a_template_tells_all_that_it_writes_itself() -> None:
+    template = Template("a{{input.v}}b{{#input.l}}c{{^input.m}}d{{/input.m}}{{/input.l}}secret:KEY", secrets=True)
+
+    assert list(template.literals) == ["a", "b", "c", "d"]
