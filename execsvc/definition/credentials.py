@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from execsvc.definition.headers import may_set
 from execsvc.definition.node_types import Builder
 from execsvc.secrets import SecretText
-
-#: Source: RFC 9110 section 5.6.2.
-_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
-#: What the connection is made of is no business of a workflow.
-_OURS: Final = frozenset(
-    {"connection", "content-length", "content-type", "expect", "host", "keep-alive", "te", "trailer"}
-    | {"transfer-encoding", "upgrade"}
-)
 
 
 def compile_credentials(
@@ -32,7 +24,8 @@ def compile_credentials(
     headers: dict[str, SecretText] = {}
     for name, value in config.get("headers", {}).items():
         where = ["headers", name]
-        if not _HEADER.fullmatch(name) or name.lower() in _OURS:
+        # The client of the model says itself what it sends.
+        if not may_set(name) or name.lower() == "content-type":
             builder.problem(where, "INVALID_VALUE", "is no header that a workflow may set")
         if not all(character.isprintable() for character in value):
             builder.problem(where, "INVALID_VALUE", "must be one line of text")

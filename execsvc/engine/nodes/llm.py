@@ -16,8 +16,9 @@ from execsvc.definition.problems import Problems
 from execsvc.definition.schemas import check
 from execsvc.egress.transport import own_headers
 from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
+from execsvc.engine.nodes.foreign_words import redact
 from execsvc.engine.nodes.llm_credentials import own_headers_of
-from execsvc.engine.nodes.llm_errors import node_error, redact, scrub
+from execsvc.engine.nodes.llm_errors import node_error, scrub
 from execsvc.engine.nodes.llm_models import Answer, LlmModels, Prepared
 from execsvc.engine.tracing import ModelCall, ModelRequest
 from execsvc.model import LogLevel, TokenUsage

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from execsvc.egress import Refusal
 from execsvc.engine.nodes.executor import NodeError
-from execsvc.engine.secrecy import hidden_here
+from execsvc.engine.nodes.foreign_words import redact, retry_after, shortened
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
-
-#: Most characters of a provider's own words that an error repeats.
-DETAIL_LIMIT = 500
-
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-#: Keys by their look, for those that are not in the environment under a telling name.
-_SECRET_LOOK = re.compile(r"\b(?:sk|pk|gsk|xai|pplx)[-_][\w-]{8,}|\bAIza[\w-]{20,}|(?<=earer )[\w.~+/=-]{8,}")
-#: Shorter values are words, not keys; replacing them would garble messages.
-_SECRET_MIN_LENGTH = 8
 
 # Matched by name along the class's ancestors: the providers' HTTP libraries (httpx, httpx2, aiohttp, botocore)
 # share these names and need not be installed.
@@ -66,21 +53,6 @@ def describe(model: str, base_url: str) -> str:
     except ValueError:
         return f"{model} at its base_url"
     return f"{model} at {parts.scheme}://{parts.hostname}{port}{parts.path}"
-
-
-def redact(text: str) -> str:
-    """Replace every secret of this process's environment and of the attempt, and whatever looks like an API key."""
-    # Before anything is cut off: half a value would not be recognised.
-    text = hidden_here().hide(text)
-    secrets = {
-        value
-        for name, value in os.environ.items()
-        if len(value) >= _SECRET_MIN_LENGTH and _SECRET_NAME.search(name) and value in text
-    }
-    # Longest first: one secret may be the beginning of another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "[redacted]")
-    return _SECRET_LOOK.sub("[redacted]", text)
 
 
 def scrub(error: ErrorT) -> ErrorT:
@@ -140,27 +112,6 @@ def _node_error(error: BaseException, where: str, now: float) -> NodeError:
     if names & _MISREAD or detail.startswith("No generation"):
         return NodeError("LLM_BAD_RESPONSE", f"{where} sent an answer that cannot be read: {root}", retryable=True)
     return NodeError("LLM_FAILED", f"{where} failed: {type(error).__name__}: {detail}")
-
-
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Read how many seconds a server asks to wait; None where it says nothing that can be understood.
-
-    Source: RFC 9110 section 10.2.3 (seconds, or an HTTP date); ``retry-after-ms`` is OpenAI's finer variant.
-    """
-    for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if not value:
-            continue
-        try:
-            seconds = float(value) * factor
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - now
-            except (ValueError, OverflowError, OSError):
-                continue
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    return None
 
 
 def _by_status(status: int, error: BaseException, where: str, detail: str, now: float) -> NodeError:
@@ -234,7 +185,7 @@ def _detail(chain: list[BaseException]) -> str:
     if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
         body = body["error"]
     text = body.get("message") if isinstance(body, Mapping) else None
-    return _short(text if isinstance(text, str) and text else str(error))
+    return shortened(text if isinstance(text, str) and text else str(error))
 
 
 def _root(chain: list[BaseException]) -> str:
@@ -242,13 +193,8 @@ def _root(chain: list[BaseException]) -> str:
     for link in reversed(chain):
         # Time-outs are built from cancellations, which say nothing about the server.
         if isinstance(link, Exception) and str(link):
-            return _short(f"{type(link).__name__}: {link}")
+            return shortened(f"{type(link).__name__}: {link}")
     return type(chain[0]).__name__
-
-
-def _short(text: str) -> str:
-    text = redact(text)
-    return text if len(text) <= DETAIL_LIMIT else text[:DETAIL_LIMIT] + "…"
 
 
 def _clean(arg: object) -> object:

@@ -21,8 +21,9 @@ from execsvc.definition.schemas import compile_schema
 from execsvc.egress import AddressNotAllowed
 from execsvc.egress.network import Network
 from execsvc.engine.nodes.executor import NodeError
+from execsvc.engine.nodes.foreign_words import redact
 from execsvc.engine.nodes.llm_credentials import has_key, options_of
-from execsvc.engine.nodes.llm_errors import describe, redact, scrub
+from execsvc.engine.nodes.llm_errors import describe, scrub
 from execsvc.engine.nodes.llm_providers import OFFLINE, PROVIDERS, find_provider
 
 # LangChain and the providers' packages take seconds to import: each is loaded when a node first needs it.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from execsvc.engine.nodes.llm_errors import describe, node_error, redact, retry_after, scrub
+from execsvc.engine.nodes.foreign_words import redact, retry_after
+from execsvc.engine.nodes.llm_errors import describe, node_error, scrub
 
 REQUEST = httpx.Request("POST", "http://model.example/v1")
 
