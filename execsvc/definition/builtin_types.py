@@ -1,4 +1,4 @@
-"""The node types that come with the service: input, llm, condition, transform, output."""
+"""The node types that come with the service: input, llm, http, condition, transform, output."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from execsvc.definition.credentials import compile_credentials
+from execsvc.definition.http_type import HTTP
 from execsvc.definition.inputs import compile_input
-from execsvc.definition.node_types import Builder, NodeType, NodeTypes
+from execsvc.definition.node_types import Builder, NodeType, NodeTypes, object_schema
 from execsvc.definition.plan import ConditionConfig, LlmConfig, OutputConfig, TransformConfig
 from execsvc.definition.schemas import SchemaInvalid, compile_schema
 from execsvc.definition.templates import Template
@@ -16,16 +17,6 @@ from execsvc.definition.templates import Template
 _EXPRESSION = {"type": "string", "default": "", "description": "A CEL expression; sees input, nodes.<id>, execution."}
 _TEMPLATE = "A mustache template; sees input, nodes.<id>, execution."
 BRANCH_PATTERN = "^[A-Za-z0-9_.:-]{1,128}$"
-
-
-def _object(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(required),
-        "additionalProperties": False,
-    }
 
 
 def _compile_llm(config: Mapping[str, Any], builder: Builder) -> LlmConfig | None:
@@ -136,7 +127,7 @@ BUILTIN = NodeTypes(
         NodeType(
             name="input",
             description="Checks the execution's input against a JSON Schema, fills in defaults, and passes it on.",
-            config_schema=_object(
+            config_schema=object_schema(
                 {
                     "schema": {
                         "type": "object",
@@ -157,7 +148,7 @@ BUILTIN = NodeTypes(
         NodeType(
             name="llm",
             description="Calls a chat model and streams its answer.",
-            config_schema=_object(
+            config_schema=object_schema(
                 {
                     "model": {
                         "type": "string",
@@ -171,7 +162,7 @@ BUILTIN = NodeTypes(
                         "type": "array",
                         "default": [],
                         "description": "The conversation; instead of prompt.",
-                        "items": _object(
+                        "items": object_schema(
                             {
                                 "role": {
                                     "enum": ["system", "user", "assistant"],
@@ -221,10 +212,11 @@ BUILTIN = NodeTypes(
             effect=True,
             compile=_compile_llm,
         ),
+        HTTP,
         NodeType(
             name="condition",
             description="Chooses which outgoing edges are active.",
-            config_schema=_object(
+            config_schema=object_schema(
                 {
                     "expression": _EXPRESSION
                     | {"description": "A CEL expression of type bool; its branches are true and false."},
@@ -232,7 +224,7 @@ BUILTIN = NodeTypes(
                         "type": "array",
                         "default": [],
                         "description": "Instead of expression: tried in order, the first true one names the branch.",
-                        "items": _object(
+                        "items": object_schema(
                             {
                                 "branch": {
                                     "type": "string",
@@ -259,7 +251,7 @@ BUILTIN = NodeTypes(
         NodeType(
             name="transform",
             description="Computes a value from earlier results.",
-            config_schema=_object(
+            config_schema=object_schema(
                 {
                     "expression": _EXPRESSION,
                     "fields": {
@@ -276,7 +268,7 @@ BUILTIN = NodeTypes(
         NodeType(
             name="output",
             description="Computes the execution's result; those of several output nodes are merged by node id.",
-            config_schema=_object(
+            config_schema=object_schema(
                 {
                     "expression": _EXPRESSION
                     | {

@@ -12,6 +12,7 @@ _SHAPES = {
     "output": ('(["', '"])'),
     "condition": ('{"', '"}'),
     "llm": ('[["', '"]]'),
+    "http": ('[/"', '"/]'),
 }
 _STYLES = {
     NodeState.RUNNING: "fill:#dbeafe,stroke:#1d4ed8",

@@ -124,6 +124,17 @@ class Builder:
             self.uses.append(Use(path=path, node_id=node_id, text=text))
 
 
+def object_schema(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Make the JSON Schema of an object with these fields and no others."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
 #: Gives None where it has noted a problem.
 Compile = Callable[[Mapping[str, Any], Builder], Any]
 

@@ -42,6 +42,31 @@ class LlmConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """Config of an ``http`` node. What is sent as body is one of ``json``, ``form`` and ``body``, or nothing."""
+
+    method: str
+    #: Scheme, host and port, which no data can change.
+    origin: str
+    #: What stands behind the origin, up to the query.
+    path: Template
+    #: The query that the URL itself has; None: it has none.
+    search: Template | None
+    #: Further parameters of the query.
+    query: Mapping[str, Template]
+    headers: Mapping[str, Template]
+    json: Expression | None
+    form: Mapping[str, Template]
+    body: Template | None
+    #: Statuses that are a success: first and last of each range.
+    expected: tuple[tuple[int, int], ...]
+    #: How many redirects are followed.
+    max_redirects: int
+    #: ``auto``, ``json``, ``text`` or ``base64``.
+    response_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionConfig:
     """Config of a ``condition`` node."""
 
@@ -69,7 +94,7 @@ class OutputConfig:
     expression: Expression | None
 
 
-Config = InputConfig | LlmConfig | ConditionConfig | TransformConfig | OutputConfig
+Config = InputConfig | LlmConfig | HttpConfig | ConditionConfig | TransformConfig | OutputConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ class Network:
     ) -> None:
         #: The operator's list.
         self.egress = egress or Egress()
-        self._bounds = bounds or Bounds()
+        #: How much is read of one answer.
+        self.bounds = bounds or Bounds()
         self._headers = headers
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpx2.AsyncClient]] = WeakKeyDictionary()
 
@@ -58,7 +59,7 @@ class Network:
         clients = self._loops.setdefault(asyncio.get_running_loop(), {})
         if name not in clients:
             clients[name] = httpx2.AsyncClient(
-                transport=EgressTransport(self.egress, bounds=self._bounds, first=first, plain=plain),
+                transport=EgressTransport(self.egress, bounds=self.bounds, first=first, plain=plain),
                 timeout=TIMEOUT,
                 follow_redirects=plain,
                 # Executions share the client, and what a server remembers of one is no business of another's.

@@ -6,7 +6,7 @@ from execsvc.engine.nodes import builtin_executors
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.nodes.llm_providers import operator_hosts
 from execsvc.engine.plugins import NodePlugin, load_plugins
-from execsvc.engine.tracing import AttemptTrace, ModelCall, ModelRequest, RunTrace, Tracing, trace_headers
+from execsvc.engine.tracing import AttemptTrace, HttpCall, ModelCall, ModelRequest, RunTrace, Tracing, trace_headers
 
 __all__ = [
     "AttemptTrace",
@@ -14,6 +14,7 @@ __all__ = [
     "Engine",
     "Event",
     "Executors",
+    "HttpCall",
     "ModelCall",
     "ModelRequest",
     "NodeChanged",

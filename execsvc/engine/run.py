@@ -285,7 +285,7 @@ class ExecutionRun:
 
     # Nodes
 
-    def _context(self, node: PlanNode, attempt: int) -> NodeContext:
+    def _context(self, node: PlanNode, attempt: int, before: int) -> NodeContext:
         def log(level: LogLevel, message: str, metadata: Mapping[str, Any]) -> None:
             self._recorder.log(node, attempt, level, message, metadata)
 
@@ -298,6 +298,7 @@ class ExecutionRun:
             node_id=node.id,
             attempt=attempt,
             idempotency_key=f"{self.held.uid}/{node.id}/{attempt}",
+            series_key=f"{self.held.uid}/{node.id}/{before + 1}",
             scope=self._scope,
             log=log,
             emit_token=emit_token,
@@ -310,7 +311,7 @@ class ExecutionRun:
         executor = cast(PureNode, self._executors[node.type])
         attempt = self._first_attempt(node)
         started = self._clock()
-        outcome = attempt_inline(executor, node, self._context(node, attempt.number))
+        outcome = attempt_inline(executor, node, self._context(node, attempt.number, attempt.before))
         if isinstance(outcome, Failure):
             self._fail(node, outcome, attempt, started=started)
             fallback = _fallback(node)
@@ -339,7 +340,7 @@ class ExecutionRun:
             started = self._clock()
             self._recorder.started(node, number, started, before=before, again=attempt.again, spent=attempt.spent)
             outcome: Success | Failure | None
-            context = self._context(node, number)
+            context = self._context(node, number, before)
             outcome = await attempt_in_lane(self._lanes, executor, node, context, reveal=self._reveal)
             if isinstance(outcome, Success):
                 self._completed(node, outcome, attempt, started=started)

@@ -33,8 +33,8 @@ class ModelRequest:
     stream: bool
 
 
-class ModelCall(Protocol):
-    """A call of a model; enter it around the call. What is raised inside is how it failed."""
+class ClientCall(Protocol):
+    """A call of another service; enter it around the call. What is raised inside is how it failed."""
 
     def __enter__(self) -> Self:
         """Begin: requests made inside belong to this call."""
@@ -45,6 +45,18 @@ class ModelCall(Protocol):
     ) -> None:
         """End."""
         ...
+
+
+class HttpCall(ClientCall, Protocol):
+    """A request over HTTP; what a redirect leads to is another one."""
+
+    def answered(self, status: int) -> None:
+        """Take note of the status of the answer, which may be one that fails the node."""
+        ...
+
+
+class ModelCall(ClientCall, Protocol):
+    """A call of a model."""
 
     def answered(self, text: str, *, metadata: Mapping[str, Any], finish_reason: str, usage: TokenUsage | None) -> None:
         """Take note of the answer.
@@ -73,6 +85,15 @@ class AttemptTrace(Protocol):
 
     def model_call(self, request: ModelRequest) -> ModelCall:
         """Trace a call of a model."""
+        ...
+
+    def http_call(self, method: str, host: str, port: int, template: str, redirects: int) -> HttpCall:
+        """Trace a request over HTTP.
+
+        Args:
+            template: the path as the workflow has it, without data; empty: there is none.
+            redirects: how many requests have led here.
+        """
         ...
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextvars import Token
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
-from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from execsvc.engine import ModelRequest, NodeError
 from execsvc.engine.secrecy import hidden_here
 from execsvc.model import TokenUsage
+from execsvc.tracing.client_spans import ClientSpan
 
 #: What the conventions call providers that we call otherwise.
 _PROVIDERS: Final = {
@@ -35,7 +29,7 @@ _NUMBERS: Final = ("temperature", "top_p", "top_k", "max_tokens", "frequency_pen
 _MADE_UP: Final = ("lc_", "run-")
 
 
-class ModelCallSpan:
+class ModelCallSpan(ClientSpan):
     """Implements ``engine.ModelCall``.
 
     Args:
@@ -44,10 +38,8 @@ class ModelCallSpan:
 
     def __init__(self, tracer: Tracer, request: ModelRequest, *, content: bool) -> None:
         model = request.model or request.provider
-        self._content = content
+        super().__init__(tracer, f"chat {model}", content=content)
         self._answered = False
-        self._token: Token[Context] | None = None
-        self._span = tracer.start_span(f"chat {model}", kind=SpanKind.CLIENT)
         if not self._span.is_recording():
             return
         self._span.set_attributes(
@@ -84,32 +76,11 @@ class ModelCallSpan:
             self._span.set_attribute("gen_ai.system_instructions", _json(system))
         self._span.set_attribute("gen_ai.input.messages", _json(others))
 
-    def __enter__(self) -> Self:
-        """See ``ModelCall``."""
-        self._token = otel_context.attach(trace.set_span_in_context(self._span))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """See ``ModelCall``."""
-        if self._token is not None:
-            otel_context.detach(self._token)
-        if error is not None:
-            self._failed(error)
-        self._span.end()
-
-    def _failed(self, error: BaseException) -> None:
-        type, text = error.__class__.__name__, ""
-        if isinstance(error, NodeError):
-            type, text = error.type, error.message
-            if not self._answered:
-                self._used(error.usage)
-        elif isinstance(error, asyncio.CancelledError):
-            type = "cancelled"
-        self._span.set_attribute("error.type", type)
-        # Providers repeat in errors what they were asked.
-        self._span.set_status(Status(StatusCode.ERROR, hidden_here().hide(text) if self._content and text else type))
+    def failed(self, error: BaseException) -> None:
+        """See ``ClientSpan``."""
+        super().failed(error)
+        if isinstance(error, NodeError) and not self._answered:
+            self._used(error.usage)
 
     def answered(self, text: str, *, metadata: Mapping[str, Any], finish_reason: str, usage: TokenUsage | None) -> None:
         """See ``ModelCall``."""

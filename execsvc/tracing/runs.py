@@ -10,10 +10,11 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext
 
-from execsvc.engine import Event, ModelCall, ModelRequest, NodeChanged, Observer
+from execsvc.engine import Event, HttpCall, ModelCall, ModelRequest, NodeChanged, Observer
 from execsvc.model import ErrorInfo, ExecutionState, NodeState
 from execsvc.store import Claim
 from execsvc.tracing import carrier
+from execsvc.tracing.http_calls import HttpCallSpan
 from execsvc.tracing.models import ModelCallSpan
 from execsvc.tracing.spans import RunSpans, Spans
 
@@ -50,6 +51,11 @@ class Attempt:
     def model_call(self, request: ModelRequest) -> ModelCall:
         """See ``AttemptTrace``."""
         return ModelCallSpan(self._spans.tracer, request, content=self._spans.content)
+
+    def http_call(self, method: str, host: str, port: int, template: str, redirects: int) -> HttpCall:
+        """See ``AttemptTrace``."""
+        tracer, content = self._spans.tracer, self._spans.content
+        return HttpCallSpan(tracer, method, host, port, template=template, redirects=redirects, content=content)
 
 
 class _Node:

@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from execsvc.wire.values import plain, plain_object, to_struct, to_value
 from execsvc_client import v1
 
-_CONFIGS = frozenset({"input", "llm", "condition", "transform", "output"})
+_CONFIGS = frozenset({"input", "llm", "http", "condition", "transform", "output"})
 _ACTIONS = {
     v1.OnError.ACTION_UNSPECIFIED: "fail",
     v1.OnError.ACTION_FAIL: "fail",

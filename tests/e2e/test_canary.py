@@ -148,6 +148,10 @@ def everything(echo: Reflector) -> dict[str, dict[str, Any]]:
     model = {"prompt": "hi {{input.to}}", "base_url": f"{echo.url}/v1", "api_key": "secret:KEY"}
     model |= {"headers": {"X-Key": "Bearer secret:HEADER"}, "parameters": {"user": "secret:BODY"}}
     retry = {"max_attempts": 2, "initial_backoff": "1ms"}
+    over_http = {"url": where["url"], "headers": where["headers"], "query": {"more": "secret:VAULT"}, "method": "POST"}
+    over_http |= {"body": where["body"]}
+    form = {name: over_http[name] for name in over_http if name != "body"} | {"form": {"key": "secret:BODY"}}
+    refuses = over_http | {"url": f"{echo.url}/refuse/503/secret:URL?key=secret:VAULT"}
     shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     ask = {"model": "openai:m"} | model
     nodes = {
@@ -155,6 +159,16 @@ def everything(echo: Reflector) -> dict[str, dict[str, Any]]:
         "fails": node("call", **where, ends="fail", retry=retry),
         "raises": node("call", **where, ends="raise"),
         "goes on": node("call", **where, ends="fail", on_error={"action": "continue", "fallback": 1}),
+        "is http": node("http", **over_http),
+        "is a form": node("http", **form),
+        "is text": node("http", **over_http, response_format="text"),
+        "is no JSON": node("http", **refuses | {"url": f"{echo.url}/refuse/200/secret:URL"}, response_format="json"),
+        "is unexpected": node("http", **over_http, expected_status=["404"]),
+        "is unavailable": node("http", **refuses, retry=retry),
+        "is redirected": node("http", **refuses | {"url": f"{echo.url}/refuse/307/secret:URL"}, max_redirects=2),
+        "is nowhere": node("http", **refuses | {"url": "http://127.0.0.1:1/secret:URL?key=secret:VAULT"}),
+        "is no address": node("http", **refuses | {"url": "http://0x7f000001:1/secret:URL?key=secret:VAULT"}),
+        "is no header": node("http", **refuses | {"headers": {"X-A": "secret:URL{{input.line}}"}}),
         "streams": node("llm", **ask),
         "refused": node("llm", **ask | {"model": "openai:401"}),
         "rejected": node("llm", **ask | {"model": "openai:400"}),
@@ -219,7 +233,7 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     options = ["--secrets", "env:EXECSVC_SECRET_", "--secrets", f"dir:{tmp_path / 'secrets'}"]
     options += ["--secrets", "plugin:vault", "--plugin", "call", "--http", "0", "--metrics", "0", *store]
     options += ["--egress", "127.0.0.0/8"]
-    for level in ("debug", "openai=debug", "httpx=debug", "httpcore=debug", "asyncio=debug", "langchain_core=debug"):
+    for level in ("debug", "openai=debug", "httpx2=debug", "httpcore2=debug", "asyncio=debug", "langchain_core=debug"):
         options += ["--log-level", level]
     server = ServeProcess(None if store else tmp_path / "test.db", *options, env=installed)
     lines: list[str] = []
@@ -233,7 +247,7 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
             for name, definition in workflows.items():
                 execution_id = name.replace(" ", "-")
                 request = v1.ExecuteRequest(execution_id=execution_id, definition=to_definition(definition))
-                request.input.update({"to": "somebody"})
+                request.input.update({"to": "somebody", "line": "a\nb"})
                 wire.call(
                     "WorkflowService", "ValidateWorkflow", v1.ValidateWorkflowRequest(definition=request.definition)
                 )
@@ -262,12 +276,14 @@ def test_no_byte_that_is_stored_or_sent_holds_a_secret(
     logged = "".join(lines)
 
     # The secrets did reach those that they are for, and what came back did come in.
-    assert states == dict.fromkeys(workflows, "FAILED") | dict.fromkeys(("answers", "goes on", "streams"), "COMPLETED")
+    assert states == dict.fromkeys(workflows, "FAILED") | dict.fromkeys(
+        ("answers", "goes on", "is http", "is a form", "is text", "streams"), "COMPLETED"
+    )
     sent = json.dumps(echo.requests)
     assert all(json.dumps(SECRETS[name])[1:-1] in sent for name in ("KEY", "HEADER", "BASIC"))
     answered = b"".join(wire.seen)
     assert answered.count(b"[redacted]") > 100
-    assert b"httpcore" in logged.encode()
+    assert b"httpcore2" in logged.encode()
     assert b"[redacted]" in logged.encode()
     # And none of them is anywhere.
     places = {"answers": answered, "log": logged.encode(), "stdout": out.encode()}

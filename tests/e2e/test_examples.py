@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,47 @@ from tests.servers import ChatServer
 
 #: Workflow, input, and the output that examples/README.md shows.
 SHOWN = re.findall(
-    r"execsvc run examples/(\S+) --input @examples/(\S+)\n```\n+```json\n(.*?)```",
+    r"execsvc run examples/(\S+) --input @examples/(\S+)(?: --egress \S+)?\n```\n+```json\n(.*?)```",
     (EXAMPLES / "README.md").read_text(encoding="utf-8"),
     flags=re.DOTALL,
 )
 
 
-@pytest.mark.parametrize(("workflow", "given", "output"), SHOWN, ids=[given for _, given, _ in SHOWN])
-def test_an_example_prints_what_its_readme_shows(workflow: str, given: str, output: str) -> None:
-    done = Cli()("run", EXAMPLES / workflow, "--input", f"@{EXAMPLES / given}")
+@pytest.fixture(scope="module")
+def files() -> Iterator[str]:
+    """Serves the examples as examples/README.md says; answers host and port."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(EXAMPLES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        port = re.search(r"port (\d+)", server.stdout.readline())
+        assert port is not None
+        yield f"localhost:{port[1]}"
+        server.terminate()
 
-    assert (done.returncode, done.stdout) == (0, output)
+
+@pytest.mark.parametrize(("workflow", "given", "output"), SHOWN, ids=[given for _, given, _ in SHOWN])
+def test_an_example_prints_what_its_readme_shows(
+    files: str, tmp_path: Path, workflow: str, given: str, output: str
+) -> None:
+    # The port that the page names may be somebody else's here.
+    text = (EXAMPLES / workflow).read_text(encoding="utf-8").replace("localhost:8000", files)
+    (tmp_path / workflow).write_text(text, encoding="utf-8")
+
+    done = Cli()("run", tmp_path / workflow, "--input", f"@{EXAMPLES / given}", "--egress", files)
+
+    assert (done.returncode, done.stdout) == (0, output), done.stderr
+
+
+def test_an_order_that_is_not_there_is_told(files: str, tmp_path: Path) -> None:
+    text = (EXAMPLES / "lookup.json").read_text(encoding="utf-8").replace("localhost:8000", files)
+    (tmp_path / "lookup.json").write_text(text, encoding="utf-8")
+
+    done = Cli()("run", tmp_path / "lookup.json", "--input", '{"order": "seven"}', "--egress", files)
+    # This server decodes a path before it looks where dots lead.
+    sly = Cli()("run", tmp_path / "lookup.json", "--input", '{"order": "a/../order"}', "--egress", files)
+
+    assert (done.returncode, done.stdout) == (0, '"There is no order seven."\n'), done.stderr
+    assert "HTTP_INVALID_REQUEST" in sly.stderr
 
 
 def test_every_example_is_shown() -> None:

@@ -47,7 +47,19 @@ BY_NAME: Final[dict[str, st.SearchStrategy[str]]] = {
     "system": MUSTACHE,
     "content": MUSTACHE,
     "model": MODELS,
+    "json": CEL,
+    "body": MUSTACHE,
+    "method": st.sampled_from(["", "GET", "POST", "post", "\r\n"]),
     # Nothing may leave the machine.
+    "url": st.sampled_from(
+        [
+            "",
+            "x",
+            "http://127.0.0.1:1",
+            "http://[::1]:1/{{input.a}}?{{#input.l}}a={{.}}{{/input.l}}",
+            "http://10.0.0.1/",
+        ]
+    ),
     "base_url": st.sampled_from(
         [
             "",

@@ -45,7 +45,7 @@ def workflows(draw: st.DrawFn) -> dict[str, Any]:
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, str]] = []
     for number in range(draw(st.integers(1, 6))):
-        kind = draw(st.sampled_from(["transform", "condition", "llm", "input"]))
+        kind = draw(st.sampled_from(["transform", "condition", "llm", "http", "input"]))
         match kind:
             case "transform":
                 config: Any = {"expression": draw(EXPRESSIONS)}
@@ -53,6 +53,10 @@ def workflows(draw: st.DrawFn) -> dict[str, Any]:
                 config = {"expression": draw(EXPRESSIONS)}
             case "llm":
                 config = {"model": draw(MODELS), "prompt": draw(MUSTACHE)}
+            case "http":
+                # Nobody is there, and nothing may leave the machine.
+                config = {"url": "http://127.0.0.1:1/{{input.a}}?b=" + draw(MUSTACHE), "method": "POST"}
+                config |= {draw(st.sampled_from(["json", "body"])): draw(EXPRESSIONS)}
             case _:
                 config = {"defaults": draw(st.dictionaries(TEXTS, JSON, max_size=2))}
         body: dict[str, Any] = {"id": f"n{number}", "type": kind, "config": config}

@@ -21,6 +21,7 @@ import yaml
 from execsvc.cli.program import app, main
 from execsvc_client import AsyncExecutionClient, ExecutionClient
 from tests.integration.conftest import StartServer
+from tests.servers.answers import answering, sends
 from tests.support.pages import DOCS, PAGES, ROOT, Block, all_blocks, blocks
 
 WORKFLOWS = [block for block in all_blocks("json") if block.workflow]
@@ -80,20 +81,27 @@ def test_what_is_not_run_is_little_and_says_why() -> None:
 async def test_a_shown_workflow_gives_what_is_said_of_it(block: Block, client: AsyncExecutionClient) -> None:
     assert block.workflow
     assert block.examples, 'say "On the input `…` its output is `…`" in the paragraph after it'
-    for given, output in block.examples:
-        status = await client.execute(offline(block.workflow), given)
-        execution = await client.wait(status.execution_id, timeout=30)
+    async with answering(sends(block.answer, Content_Type="application/json")) as server:
+        for given, output in block.examples:
+            status = await client.execute(offline(block.workflow, server.url), given)
+            execution = await client.wait(status.execution_id, timeout=30)
 
-        assert (execution.state, execution.output) == ("COMPLETED", output), execution.error
+            assert (execution.state, execution.output) == ("COMPLETED", output), execution.error
 
 
-def offline(workflow: dict[str, Any]) -> dict[str, Any]:
-    """The same workflow with echo: in place of every model, at once."""
-    nodes = [
-        node | {"config": {**node["config"], "model": "echo:", "parameters": {}}} if node["type"] == "llm" else node
-        for node in workflow["nodes"]
-    ]
-    return workflow | {"nodes": nodes}
+def offline(workflow: dict[str, Any], server: str) -> dict[str, Any]:
+    """The same workflow with echo: in place of every model, at once, and one server in place of all."""
+
+    def here(node: dict[str, Any]) -> dict[str, Any]:
+        match node["type"]:
+            case "llm":
+                return node | {"config": {**node["config"], "model": "echo:", "parameters": {}}}
+            case "http":
+                url = re.sub(r"^https://[^/]+", server, node["config"]["url"])
+                return node | {"config": {**node["config"], "url": url}}
+        return node
+
+    return workflow | {"nodes": [here(node) for node in workflow["nodes"]]}
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)

@@ -16,6 +16,7 @@ from execsvc.tracing import TracingSettings, tracing_settings
 from execsvc_client import AsyncExecutionClient, ExecsvcError
 from tests.integration.conftest import StartServer
 from tests.servers import ChatServer, OtlpCollector
+from tests.servers.answers import Asked, answering, sends
 from tests.support.nodes import Gates
 from tests.support.scrapes import scrape
 from tests.support.traces import CALLER, TRACE, TRACEPARENT, children, links_to, named, only
@@ -149,6 +150,37 @@ async def test_a_structured_answer_is_a_model_call_of_type_json(
     call = only(collector.spans(), "chat ok")
     assert (call.attributes["gen_ai.output.type"], call.attributes["gen_ai.request.stream"]) == ("json", False)
     assert call.attributes["gen_ai.response.finish_reasons"] == ["stop"]
+
+
+async def test_a_call_over_http_is_a_span_of_its_attempt_and_carries_the_trace_on(
+    start_server: StartServer, tracing: TracingSettings, collector: OtlpCollector
+) -> None:
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        there = sends("hidden-answer") if "/there" in asked.line else sends("", status="302 F", Location="/there")
+        await (sends("", status="503 Down") if len(server.requests) == 1 else there)(asked, writer)
+
+    async with answering(answer) as server:
+        call = node("http", url=f"{server.url}/users/{{{{input.id}}}}?q={{{{input.id}}}}", max_redirects=1)
+        call["retry"] = {"max_attempts": 2, "initial_backoff": "0.01s"}
+        definition = workflow("call > out", call=call, out=output("nodes.call.body"))
+        async with start_server(tracing=tracing), traced_as(start_server.address, tracestate="vendor=1") as client:
+            await client.execute(definition, {"id": "hidden-id"}, execution_id="call")
+            assert (await client.wait("call")).state == "COMPLETED"
+
+    spans = collector.spans()
+    first, second = children(spans, only(spans, "http call"))
+    (failed,), (redirect, there) = children(spans, first), children(spans, second)
+    about = {"http.request.method": "GET", "server.address": "127.0.0.1", "server.port": server.port}
+    told = about | {"url.template": "/users/{{input.id}}"}
+    assert failed.attributes == told | {"http.response.status_code": 503, "error.type": "HTTP_UNAVAILABLE"}
+    assert (failed.name, failed.kind, failed.status["code"]) == ("GET", 3, 2)
+    assert redirect.attributes == told | {"http.response.status_code": 302}
+    assert there.attributes == about | {"http.request.resend_count": 1, "http.response.status_code": 200}
+    assert [asked.headers["traceparent"] for asked in server.requests] == [
+        f"00-{TRACE}-{span.span_id}-01" for span in (failed, redirect, there)
+    ]
+    assert {asked.headers["tracestate"] for asked in server.requests} == {"vendor=1"}
+    assert "hidden" not in str(spans)
 
 
 @pytest.mark.every_store

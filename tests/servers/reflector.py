@@ -1,7 +1,9 @@
 """An HTTP server that answers with what it was sent, also in other spellings; and a chat model that tells its key.
 
 ``POST …/chat/completions`` streams the request's headers back in pieces of three characters, or with a model whose
-name is a number refuses with that status and the headers in its words. Everything else is answered with a JSON object.
+name is a number refuses with that status and the headers in its words. ``…/refuse/STATUS/…`` answers with that status
+and with all that it was sent as text; a redirect leads back to the same place. Everything else is answered with a JSON
+object.
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ def reflector() -> Iterator[Reflector]:
             body = self.rfile.read(int(self.headers.get("content-length", "0"))).decode()
             sent = {name.lower(): value for name, value in self.headers.items()}
             found.requests.append(sent)
+            if self.path.startswith("/refuse/"):
+                self._answer(int(self.path.split("/")[2]), f"{self.path} {_spelled({'headers': sent, 'body': body})}")
+                return
             if not self.path.endswith("/chat/completions"):
                 self._answer(200, _spelled({"url": self.path, "headers": sent, "body": body}))
                 return
@@ -62,9 +67,12 @@ def reflector() -> Iterator[Reflector]:
                 self._stream(asked["model"], f"You sent {sent}.")
 
         def _answer(self, status: int, document: Any) -> None:
-            data = json.dumps(document).encode()
+            text = isinstance(document, str)
+            data = document.encode() if text else json.dumps(document).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            if 300 <= status < 400:
+                self.send_header("Location", self.path)
+            self.send_header("Content-Type", "text/plain" if text else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

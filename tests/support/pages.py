@@ -24,9 +24,11 @@ _BLOCK = re.compile(
 )
 #: Anywhere on a page whose commands a test of its own reads and runs.
 _ELSEWHERE = re.compile(r"^<!-- commands of this page are run by (tests/\S+\.py) -->$", re.MULTILINE)
-#: "On the input `{"n": 1}`, with `echo:` as its model, its output is `2`", over several lines or not.
+#: "On the input `{"n": 1}`, with `echo:` as its model, its output is `2`", over several lines or not; or "with a server
+#: that answers `{"a": 1}`".
 _EXAMPLE = re.compile(
-    r"[Oo]n\s+the\s+input\s+`([^`]+)`(?:,\s+with\s+`echo:`\s+as\s+its\s+model,)?\s+its\s+output\s+is\s+`([^`]+)`"
+    r"[Oo]n\s+the\s+input\s+`([^`]+)`(?:,\s+with\s+`echo:`\s+as\s+its\s+model,)?"
+    r"(?:,\s+with\s+a\s+server\s+that\s+answers\s+`([^`]+)`,)?\s+its\s+output\s+is\s+`([^`]+)`"
 )
 
 
@@ -43,6 +45,8 @@ class Block:
     not_run: str | None
     #: Inputs that the paragraph after it names, each with the output it names.
     examples: tuple[tuple[Any, Any], ...]
+    #: What a server answers to its calls over HTTP; empty: nobody is called.
+    answer: str
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}"
@@ -71,7 +75,8 @@ def blocks(path: Path, *languages: str) -> list[Block]:
     found = []
     for match in _BLOCK.finditer(text):
         after = text[match.end() :].lstrip("\n").split("\n\n")[0]
-        examples = [(json.loads(given), json.loads(output)) for given, output in _EXAMPLE.findall(after)]
+        said = _EXAMPLE.findall(after)
+        examples = [(json.loads(given), json.loads(output)) for given, _, output in said]
         block = Block(
             path=path,
             line=text.count("\n", 0, match.start("language")) + 1,
@@ -79,6 +84,7 @@ def blocks(path: Path, *languages: str) -> list[Block]:
             text=match["text"],
             not_run=match["reason"] or (elsewhere if match["language"] == "sh" else None),
             examples=tuple(examples),
+            answer=next((answer for _, answer, _ in said), ""),
         )
         if not languages or block.language in languages:
             found.append(block)

@@ -149,6 +149,7 @@ type Node struct {
 	//	*Node_Condition
 	//	*Node_Transform
 	//	*Node_Output
+	//	*Node_Http
 	//	*Node_Custom
 	Config isNode_Config `protobuf_oneof:"config"`
 	// How failed attempts are repeated. Unset: the execution's default, which is one attempt.
@@ -257,6 +258,15 @@ func (x *Node) GetOutput() *OutputNode {
 	return nil
 }
 
+func (x *Node) GetHttp() *HttpNode {
+	if x != nil {
+		if x, ok := x.Config.(*Node_Http); ok {
+			return x.Http
+		}
+	}
+	return nil
+}
+
 func (x *Node) GetCustom() *CustomNode {
 	if x != nil {
 		if x, ok := x.Config.(*Node_Custom); ok {
@@ -316,6 +326,11 @@ type Node_Output struct {
 	Output *OutputNode `protobuf:"bytes,14,opt,name=output,proto3,oneof"`
 }
 
+type Node_Http struct {
+	// Calls an HTTP server.
+	Http *HttpNode `protobuf:"bytes,15,opt,name=http,proto3,oneof"`
+}
+
 type Node_Custom struct {
 	// Runs a node type of a plug-in that the server's operator has enabled.
 	Custom *CustomNode `protobuf:"bytes,20,opt,name=custom,proto3,oneof"`
@@ -330,6 +345,8 @@ func (*Node_Condition) isNode_Config() {}
 func (*Node_Transform) isNode_Config() {}
 
 func (*Node_Output) isNode_Config() {}
+
+func (*Node_Http) isNode_Config() {}
 
 func (*Node_Custom) isNode_Config() {}
 
@@ -985,6 +1002,142 @@ func (x *OutputNode) GetExpression() string {
 	return ""
 }
 
+// Calls an HTTP server. The result is an object of status, headers (names in lower case) and body. Of json, form and body
+// at most one is set, and none of them where the method is GET or HEAD.
+type HttpNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// GET, HEAD, POST, PUT, PATCH or DELETE. Empty: GET.
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Where to: scheme, host and port as they are, and behind them a mustache template whose values are percent-encoded, so
+	// that data can neither lead elsewhere nor add segments or parameters. May name secrets. The host must be one that the
+	// operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Further parameters of the query, at most 64: mustache templates by name, which may name secrets. One that renders to
+	// nothing is left out.
+	Query map[string]string `protobuf:"bytes,3,rep,name=query,proto3" json:"query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Headers, at most 32: mustache templates by name, which may name secrets, as in "Bearer secret:NAME". One that renders
+	// to nothing is left out. All methods but GET and HEAD send an Idempotency-Key, the same in all attempts of one retry
+	// policy, unless one stands here; "" sends none.
+	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// A CEL expression; its value is sent as JSON.
+	Json string `protobuf:"bytes,5,opt,name=json,proto3" json:"json,omitempty"`
+	// Fields of a form, at most 64: mustache templates by name, which may name secrets. One that renders to nothing is left
+	// out.
+	Form map[string]string `protobuf:"bytes,6,rep,name=form,proto3" json:"form,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// A mustache template of the text that is sent, which may name secrets. It is text/plain unless the headers say
+	// otherwise.
+	Body string `protobuf:"bytes,7,opt,name=body,proto3" json:"body,omitempty"`
+	// Statuses that are a success: "200", "4xx", "200-204". Any other fails the node. Empty: "2xx".
+	ExpectedStatus []string `protobuf:"bytes,8,rep,name=expected_status,json=expectedStatus,proto3" json:"expected_status,omitempty"`
+	// Redirects that are followed, 0 to 10. Headers of this node, and a body that names secrets, are for its own host alone.
+	MaxRedirects int32 `protobuf:"varint,9,opt,name=max_redirects,json=maxRedirects,proto3" json:"max_redirects,omitempty"`
+	// What the body of the answer becomes: "auto" (also where this is empty) by its content type, "json", "text" or
+	// "base64".
+	ResponseFormat string `protobuf:"bytes,10,opt,name=response_format,json=responseFormat,proto3" json:"response_format,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *HttpNode) Reset() {
+	*x = HttpNode{}
+	mi := &file_execsvc_v1_workflow_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HttpNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HttpNode) ProtoMessage() {}
+
+func (x *HttpNode) ProtoReflect() protoreflect.Message {
+	mi := &file_execsvc_v1_workflow_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HttpNode.ProtoReflect.Descriptor instead.
+func (*HttpNode) Descriptor() ([]byte, []int) {
+	return file_execsvc_v1_workflow_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *HttpNode) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *HttpNode) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *HttpNode) GetQuery() map[string]string {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+func (x *HttpNode) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *HttpNode) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
+func (x *HttpNode) GetForm() map[string]string {
+	if x != nil {
+		return x.Form
+	}
+	return nil
+}
+
+func (x *HttpNode) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+func (x *HttpNode) GetExpectedStatus() []string {
+	if x != nil {
+		return x.ExpectedStatus
+	}
+	return nil
+}
+
+func (x *HttpNode) GetMaxRedirects() int32 {
+	if x != nil {
+		return x.MaxRedirects
+	}
+	return 0
+}
+
+func (x *HttpNode) GetResponseFormat() string {
+	if x != nil {
+		return x.ResponseFormat
+	}
+	return ""
+}
+
 // Runs a node type of a plug-in. In the JSON form its name stands in "type", like that of a built-in one.
 type CustomNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -998,7 +1151,7 @@ type CustomNode struct {
 
 func (x *CustomNode) Reset() {
 	*x = CustomNode{}
-	mi := &file_execsvc_v1_workflow_proto_msgTypes[12]
+	mi := &file_execsvc_v1_workflow_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1163,7 @@ func (x *CustomNode) String() string {
 func (*CustomNode) ProtoMessage() {}
 
 func (x *CustomNode) ProtoReflect() protoreflect.Message {
-	mi := &file_execsvc_v1_workflow_proto_msgTypes[12]
+	mi := &file_execsvc_v1_workflow_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1176,7 @@ func (x *CustomNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomNode.ProtoReflect.Descriptor instead.
 func (*CustomNode) Descriptor() ([]byte, []int) {
-	return file_execsvc_v1_workflow_proto_rawDescGZIP(), []int{12}
+	return file_execsvc_v1_workflow_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CustomNode) GetType() string {
@@ -1048,7 +1201,7 @@ const file_execsvc_v1_workflow_proto_rawDesc = "" +
 	"execsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"d\n" +
 	"\x12WorkflowDefinition\x12&\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x10.execsvc.v1.NodeR\x05nodes\x12&\n" +
-	"\x05edges\x18\x02 \x03(\v2\x10.execsvc.v1.EdgeR\x05edges\"\x80\x04\n" +
+	"\x05edges\x18\x02 \x03(\v2\x10.execsvc.v1.EdgeR\x05edges\"\xac\x04\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -1057,12 +1210,13 @@ const file_execsvc_v1_workflow_proto_rawDesc = "" +
 	"\x03llm\x18\v \x01(\v2\x13.execsvc.v1.LlmNodeH\x00R\x03llm\x129\n" +
 	"\tcondition\x18\f \x01(\v2\x19.execsvc.v1.ConditionNodeH\x00R\tcondition\x129\n" +
 	"\ttransform\x18\r \x01(\v2\x19.execsvc.v1.TransformNodeH\x00R\ttransform\x120\n" +
-	"\x06output\x18\x0e \x01(\v2\x16.execsvc.v1.OutputNodeH\x00R\x06output\x120\n" +
+	"\x06output\x18\x0e \x01(\v2\x16.execsvc.v1.OutputNodeH\x00R\x06output\x12*\n" +
+	"\x04http\x18\x0f \x01(\v2\x14.execsvc.v1.HttpNodeH\x00R\x04http\x120\n" +
 	"\x06custom\x18\x14 \x01(\v2\x16.execsvc.v1.CustomNodeH\x00R\x06custom\x12-\n" +
 	"\x05retry\x18\x03 \x01(\v2\x17.execsvc.v1.RetryPolicyR\x05retry\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12.\n" +
 	"\bon_error\x18\x05 \x01(\v2\x13.execsvc.v1.OnErrorR\aonErrorB\b\n" +
-	"\x06configJ\x04\b\x0f\x10\x14\"N\n" +
+	"\x06configJ\x04\b\x10\x10\x14\"N\n" +
 	"\x04Edge\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
@@ -1128,7 +1282,29 @@ const file_execsvc_v1_workflow_proto_rawDesc = "" +
 	"OutputNode\x12\x1e\n" +
 	"\n" +
 	"expression\x18\x01 \x01(\tR\n" +
-	"expression\"Q\n" +
+	"expression\"\xaa\x04\n" +
+	"\bHttpNode\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x125\n" +
+	"\x05query\x18\x03 \x03(\v2\x1f.execsvc.v1.HttpNode.QueryEntryR\x05query\x12;\n" +
+	"\aheaders\x18\x04 \x03(\v2!.execsvc.v1.HttpNode.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04json\x18\x05 \x01(\tR\x04json\x122\n" +
+	"\x04form\x18\x06 \x03(\v2\x1e.execsvc.v1.HttpNode.FormEntryR\x04form\x12\x12\n" +
+	"\x04body\x18\a \x01(\tR\x04body\x12'\n" +
+	"\x0fexpected_status\x18\b \x03(\tR\x0eexpectedStatus\x12#\n" +
+	"\rmax_redirects\x18\t \x01(\x05R\fmaxRedirects\x12'\n" +
+	"\x0fresponse_format\x18\n" +
+	" \x01(\tR\x0eresponseFormat\x1a8\n" +
+	"\n" +
+	"QueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tFormEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Q\n" +
 	"\n" +
 	"CustomNode\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12/\n" +
@@ -1150,7 +1326,7 @@ func file_execsvc_v1_workflow_proto_rawDescGZIP() []byte {
 }
 
 var file_execsvc_v1_workflow_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_execsvc_v1_workflow_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_execsvc_v1_workflow_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_execsvc_v1_workflow_proto_goTypes = []any{
 	(OnError_Action)(0),         // 0: execsvc.v1.OnError.Action
 	(*WorkflowDefinition)(nil),  // 1: execsvc.v1.WorkflowDefinition
@@ -1165,12 +1341,16 @@ var file_execsvc_v1_workflow_proto_goTypes = []any{
 	(*ConditionCase)(nil),       // 10: execsvc.v1.ConditionCase
 	(*TransformNode)(nil),       // 11: execsvc.v1.TransformNode
 	(*OutputNode)(nil),          // 12: execsvc.v1.OutputNode
-	(*CustomNode)(nil),          // 13: execsvc.v1.CustomNode
-	nil,                         // 14: execsvc.v1.LlmNode.HeadersEntry
-	nil,                         // 15: execsvc.v1.TransformNode.FieldsEntry
-	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
-	(*structpb.Value)(nil),      // 17: google.protobuf.Value
-	(*structpb.Struct)(nil),     // 18: google.protobuf.Struct
+	(*HttpNode)(nil),            // 13: execsvc.v1.HttpNode
+	(*CustomNode)(nil),          // 14: execsvc.v1.CustomNode
+	nil,                         // 15: execsvc.v1.LlmNode.HeadersEntry
+	nil,                         // 16: execsvc.v1.TransformNode.FieldsEntry
+	nil,                         // 17: execsvc.v1.HttpNode.QueryEntry
+	nil,                         // 18: execsvc.v1.HttpNode.HeadersEntry
+	nil,                         // 19: execsvc.v1.HttpNode.FormEntry
+	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
+	(*structpb.Value)(nil),      // 21: google.protobuf.Value
+	(*structpb.Struct)(nil),     // 22: google.protobuf.Struct
 }
 var file_execsvc_v1_workflow_proto_depIdxs = []int32{
 	2,  // 0: execsvc.v1.WorkflowDefinition.nodes:type_name -> execsvc.v1.Node
@@ -1180,28 +1360,32 @@ var file_execsvc_v1_workflow_proto_depIdxs = []int32{
 	9,  // 4: execsvc.v1.Node.condition:type_name -> execsvc.v1.ConditionNode
 	11, // 5: execsvc.v1.Node.transform:type_name -> execsvc.v1.TransformNode
 	12, // 6: execsvc.v1.Node.output:type_name -> execsvc.v1.OutputNode
-	13, // 7: execsvc.v1.Node.custom:type_name -> execsvc.v1.CustomNode
-	4,  // 8: execsvc.v1.Node.retry:type_name -> execsvc.v1.RetryPolicy
-	16, // 9: execsvc.v1.Node.timeout:type_name -> google.protobuf.Duration
-	5,  // 10: execsvc.v1.Node.on_error:type_name -> execsvc.v1.OnError
-	16, // 11: execsvc.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	16, // 12: execsvc.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	0,  // 13: execsvc.v1.OnError.action:type_name -> execsvc.v1.OnError.Action
-	17, // 14: execsvc.v1.OnError.fallback:type_name -> google.protobuf.Value
-	18, // 15: execsvc.v1.InputNode.schema:type_name -> google.protobuf.Struct
-	18, // 16: execsvc.v1.InputNode.defaults:type_name -> google.protobuf.Struct
-	8,  // 17: execsvc.v1.LlmNode.messages:type_name -> execsvc.v1.LlmMessage
-	18, // 18: execsvc.v1.LlmNode.parameters:type_name -> google.protobuf.Struct
-	18, // 19: execsvc.v1.LlmNode.response_schema:type_name -> google.protobuf.Struct
-	14, // 20: execsvc.v1.LlmNode.headers:type_name -> execsvc.v1.LlmNode.HeadersEntry
-	10, // 21: execsvc.v1.ConditionNode.cases:type_name -> execsvc.v1.ConditionCase
-	15, // 22: execsvc.v1.TransformNode.fields:type_name -> execsvc.v1.TransformNode.FieldsEntry
-	18, // 23: execsvc.v1.CustomNode.config:type_name -> google.protobuf.Struct
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	13, // 7: execsvc.v1.Node.http:type_name -> execsvc.v1.HttpNode
+	14, // 8: execsvc.v1.Node.custom:type_name -> execsvc.v1.CustomNode
+	4,  // 9: execsvc.v1.Node.retry:type_name -> execsvc.v1.RetryPolicy
+	20, // 10: execsvc.v1.Node.timeout:type_name -> google.protobuf.Duration
+	5,  // 11: execsvc.v1.Node.on_error:type_name -> execsvc.v1.OnError
+	20, // 12: execsvc.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	20, // 13: execsvc.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	0,  // 14: execsvc.v1.OnError.action:type_name -> execsvc.v1.OnError.Action
+	21, // 15: execsvc.v1.OnError.fallback:type_name -> google.protobuf.Value
+	22, // 16: execsvc.v1.InputNode.schema:type_name -> google.protobuf.Struct
+	22, // 17: execsvc.v1.InputNode.defaults:type_name -> google.protobuf.Struct
+	8,  // 18: execsvc.v1.LlmNode.messages:type_name -> execsvc.v1.LlmMessage
+	22, // 19: execsvc.v1.LlmNode.parameters:type_name -> google.protobuf.Struct
+	22, // 20: execsvc.v1.LlmNode.response_schema:type_name -> google.protobuf.Struct
+	15, // 21: execsvc.v1.LlmNode.headers:type_name -> execsvc.v1.LlmNode.HeadersEntry
+	10, // 22: execsvc.v1.ConditionNode.cases:type_name -> execsvc.v1.ConditionCase
+	16, // 23: execsvc.v1.TransformNode.fields:type_name -> execsvc.v1.TransformNode.FieldsEntry
+	17, // 24: execsvc.v1.HttpNode.query:type_name -> execsvc.v1.HttpNode.QueryEntry
+	18, // 25: execsvc.v1.HttpNode.headers:type_name -> execsvc.v1.HttpNode.HeadersEntry
+	19, // 26: execsvc.v1.HttpNode.form:type_name -> execsvc.v1.HttpNode.FormEntry
+	22, // 27: execsvc.v1.CustomNode.config:type_name -> google.protobuf.Struct
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_execsvc_v1_workflow_proto_init() }
@@ -1215,6 +1399,7 @@ func file_execsvc_v1_workflow_proto_init() {
 		(*Node_Condition)(nil),
 		(*Node_Transform)(nil),
 		(*Node_Output)(nil),
+		(*Node_Http)(nil),
 		(*Node_Custom)(nil),
 	}
 	type x struct{}
@@ -1223,7 +1408,7 @@ func file_execsvc_v1_workflow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_execsvc_v1_workflow_proto_rawDesc), len(file_execsvc_v1_workflow_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

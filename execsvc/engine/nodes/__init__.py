@@ -2,6 +2,7 @@
 
 from execsvc.engine.nodes.condition import ConditionNode
 from execsvc.engine.nodes.executor import Executors
+from execsvc.engine.nodes.http import HttpNode
 from execsvc.engine.nodes.input import InputNode
 from execsvc.engine.nodes.llm import LlmNode
 from execsvc.engine.nodes.output import OutputNode
@@ -15,6 +16,7 @@ def builtin_executors() -> Executors:
     return {
         "input": InputNode(),
         "llm": LlmNode(),
+        "http": HttpNode(),
         "condition": ConditionNode(),
         "transform": TransformNode(),
         "output": OutputNode(),

@@ -54,6 +54,9 @@ class NodeContext:
     attempt: int
     #: The same for an attempt that is run again after a crash: ``execution uid/node/attempt``.
     idempotency_key: str
+    #: The same for all attempts that one retry policy makes, and so the key of what they do together: ``execution
+    #: uid/node/number of the first of them``. Control.retry begins with another one.
+    series_key: str
     #: What expressions and templates see: input, nodes, execution.
     scope: Scope
     #: Writes an entry into the execution's log: ``log(level, message, metadata)``. Never blocks.
@@ -95,6 +98,8 @@ class NodeResult:
     #: For a condition: the branch it chose, or None.
     branch: str | None = None
     usage: TokenUsage | None = None
+    #: Whether ``output`` was looked through with ``check_json``, which of megabytes takes a while.
+    checked: bool = False
 
 
 class PureNode(Protocol):

@@ -49,6 +49,7 @@ class Recorder:
             node_id="ask",
             attempt=1,
             idempotency_key="u1/ask/1",
+            series_key="u1/ask/1",
             scope=Scope(input=input, nodes={}, execution={"id": "e1"}),
             log=lambda level, message, metadata: self.logged.append((level, message, metadata)),
             emit_token=self._emit,

@@ -41,10 +41,11 @@ JSON = st.recursive(
 )
 FIELD_NAMES = """
 id type name config data retry timeout on_error position expression fields cases default_branch model prompt messages
-system parameters response_schema schema defaults source target branch sourceHandle
+system parameters response_schema schema defaults source target branch sourceHandle method url query headers json form
+body expected_status max_redirects response_format
 """
 FIELDS = st.sampled_from(FIELD_NAMES.split())
-TYPES = st.sampled_from(["input", "llm", "condition", "transform", "output", "x"])
+TYPES = st.sampled_from(["input", "llm", "http", "condition", "transform", "output", "x"])
 NODES = st.fixed_dictionaries(
     {"id": st.sampled_from("abc"), "type": TYPES},
     optional={

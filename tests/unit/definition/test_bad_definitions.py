@@ -66,7 +66,7 @@ CASES: list[tuple[str, Any, tuple[str, str, str]]] = [
     (
         "no type",
         lambda d: d["nodes"][3].pop("type"),
-        ("definition.nodes[3].type", "MISSING_FIELD", "condition, input, llm, output, transform"),
+        ("definition.nodes[3].type", "MISSING_FIELD", "condition, http, input, llm, output, transform"),
     ),
     (
         "unknown config field",

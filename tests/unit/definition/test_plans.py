@@ -299,8 +299,8 @@ def test_a_plug_in_that_fails_on_a_config_is_a_problem_of_that_config(caplog: py
 
 
 def test_every_config_field_of_every_type_is_described() -> None:
-    assert list(BUILTIN) == ["input", "llm", "condition", "transform", "output"]
-    assert [name for name, node_type in BUILTIN.items() if node_type.effect] == ["llm"]
+    assert list(BUILTIN) == ["input", "llm", "http", "condition", "transform", "output"]
+    assert [name for name, node_type in BUILTIN.items() if node_type.effect] == ["llm", "http"]
     for node_type in BUILTIN.values():
         assert node_type.config_schema["additionalProperties"] is False
         assert all(field.get("description") for field in node_type.fields.values())
@@ -332,6 +332,14 @@ def test_a_plan_is_drawn_with_states() -> None:
     assert "class n0 completed" in text
     assert "class n1 running" in text
     assert "classDef" not in to_mermaid(plan)
+
+
+def test_a_call_over_http_has_a_shape_of_its_own() -> None:
+    nodes = [{"id": "c", "type": "http", "config": {"url": "https://a.example"}}, {"id": "o", "type": "output"}]
+
+    text = to_mermaid(parse_definition({"nodes": nodes, "edges": [{"source": "c", "target": "o"}]}))
+
+    assert 'n0[/"c<br/><small>http</small>"/]' in text
 
 
 def test_names_cannot_break_out_of_a_drawing() -> None:

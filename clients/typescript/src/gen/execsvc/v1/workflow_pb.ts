@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file execsvc/v1/workflow.proto.
  */
 export const file_execsvc_v1_workflow: GenFile = /*@__PURE__*/
-  fileDesc("ChlleGVjc3ZjL3YxL3dvcmtmbG93LnByb3RvEgpleGVjc3ZjLnYxIlYKEldvcmtmbG93RGVmaW5pdGlvbhIfCgVub2RlcxgBIAMoCzIQLmV4ZWNzdmMudjEuTm9kZRIfCgVlZGdlcxgCIAMoCzIQLmV4ZWNzdmMudjEuRWRnZSKrAwoETm9kZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiYKBWlucHV0GAogASgLMhUuZXhlY3N2Yy52MS5JbnB1dE5vZGVIABIiCgNsbG0YCyABKAsyEy5leGVjc3ZjLnYxLkxsbU5vZGVIABIuCgljb25kaXRpb24YDCABKAsyGS5leGVjc3ZjLnYxLkNvbmRpdGlvbk5vZGVIABIuCgl0cmFuc2Zvcm0YDSABKAsyGS5leGVjc3ZjLnYxLlRyYW5zZm9ybU5vZGVIABIoCgZvdXRwdXQYDiABKAsyFi5leGVjc3ZjLnYxLk91dHB1dE5vZGVIABIoCgZjdXN0b20YFCABKAsyFi5leGVjc3ZjLnYxLkN1c3RvbU5vZGVIABImCgVyZXRyeRgDIAEoCzIXLmV4ZWNzdmMudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIlCghvbl9lcnJvchgFIAEoCzITLmV4ZWNzdmMudjEuT25FcnJvckIICgZjb25maWdKBAgPEBQiNgoERWRnZRIOCgZzb3VyY2UYASABKAkSDgoGdGFyZ2V0GAIgASgJEg4KBmJyYW5jaBgDIAEoCSKyAQoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgFEjIKD2luaXRpYWxfYmFja29mZhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgptdWx0aXBsaWVyGAMgASgBEi4KC21heF9iYWNrb2ZmGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDW5vbl9yZXRyeWFibGUYBSADKAkipwEKB09uRXJyb3ISKgoGYWN0aW9uGAEgASgOMhouZXhlY3N2Yy52MS5PbkVycm9yLkFjdGlvbhIoCghmYWxsYmFjaxgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJGCgZBY3Rpb24SFgoSQUNUSU9OX1VOU1BFQ0lGSUVEEAASDwoLQUNUSU9OX0ZBSUwQARITCg9BQ1RJT05fQ09OVElOVUUQAiJfCglJbnB1dE5vZGUSJwoGc2NoZW1hGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCghkZWZhdWx0cxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QixwIKB0xsbU5vZGUSDQoFbW9kZWwYASABKAkSDgoGcHJvbXB0GAIgASgJEigKCG1lc3NhZ2VzGAMgAygLMhYuZXhlY3N2Yy52MS5MbG1NZXNzYWdlEg4KBnN5c3RlbRgEIAEoCRIrCgpwYXJhbWV0ZXJzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIwCg9yZXNwb25zZV9zY2hlbWEYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCGJhc2VfdXJsGAcgASgJEg8KB2FwaV9rZXkYCCABKAkSMQoHaGVhZGVycxgJIAMoCzIgLmV4ZWNzdmMudjEuTGxtTm9kZS5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKwoKTGxtTWVzc2FnZRIMCgRyb2xlGAEgASgJEg8KB2NvbnRlbnQYAiABKAkiZQoNQ29uZGl0aW9uTm9kZRISCgpleHByZXNzaW9uGAEgASgJEigKBWNhc2VzGAIgAygLMhkuZXhlY3N2Yy52MS5Db25kaXRpb25DYXNlEhYKDmRlZmF1bHRfYnJhbmNoGAMgASgJIjMKDUNvbmRpdGlvbkNhc2USDgoGYnJhbmNoGAEgASgJEhIKCmV4cHJlc3Npb24YAiABKAkiiQEKDVRyYW5zZm9ybU5vZGUSEgoKZXhwcmVzc2lvbhgBIAEoCRI1CgZmaWVsZHMYAiADKAsyJS5leGVjc3ZjLnYxLlRyYW5zZm9ybU5vZGUuRmllbGRzRW50cnkaLQoLRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIgCgpPdXRwdXROb2RlEhIKCmV4cHJlc3Npb24YASABKAkiQwoKQ3VzdG9tTm9kZRIMCgR0eXBlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct]);
+  fileDesc("ChlleGVjc3ZjL3YxL3dvcmtmbG93LnByb3RvEgpleGVjc3ZjLnYxIlYKEldvcmtmbG93RGVmaW5pdGlvbhIfCgVub2RlcxgBIAMoCzIQLmV4ZWNzdmMudjEuTm9kZRIfCgVlZGdlcxgCIAMoCzIQLmV4ZWNzdmMudjEuRWRnZSLRAwoETm9kZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiYKBWlucHV0GAogASgLMhUuZXhlY3N2Yy52MS5JbnB1dE5vZGVIABIiCgNsbG0YCyABKAsyEy5leGVjc3ZjLnYxLkxsbU5vZGVIABIuCgljb25kaXRpb24YDCABKAsyGS5leGVjc3ZjLnYxLkNvbmRpdGlvbk5vZGVIABIuCgl0cmFuc2Zvcm0YDSABKAsyGS5leGVjc3ZjLnYxLlRyYW5zZm9ybU5vZGVIABIoCgZvdXRwdXQYDiABKAsyFi5leGVjc3ZjLnYxLk91dHB1dE5vZGVIABIkCgRodHRwGA8gASgLMhQuZXhlY3N2Yy52MS5IdHRwTm9kZUgAEigKBmN1c3RvbRgUIAEoCzIWLmV4ZWNzdmMudjEuQ3VzdG9tTm9kZUgAEiYKBXJldHJ5GAMgASgLMhcuZXhlY3N2Yy52MS5SZXRyeVBvbGljeRIqCgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKCG9uX2Vycm9yGAUgASgLMhMuZXhlY3N2Yy52MS5PbkVycm9yQggKBmNvbmZpZ0oECBAQFCI2CgRFZGdlEg4KBnNvdXJjZRgBIAEoCRIOCgZ0YXJnZXQYAiABKAkSDgoGYnJhbmNoGAMgASgJIrIBCgtSZXRyeVBvbGljeRIUCgxtYXhfYXR0ZW1wdHMYASABKAUSMgoPaW5pdGlhbF9iYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCm11bHRpcGxpZXIYAyABKAESLgoLbWF4X2JhY2tvZmYYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFQoNbm9uX3JldHJ5YWJsZRgFIAMoCSKnAQoHT25FcnJvchIqCgZhY3Rpb24YASABKA4yGi5leGVjc3ZjLnYxLk9uRXJyb3IuQWN0aW9uEigKCGZhbGxiYWNrGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIkYKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIPCgtBQ1RJT05fRkFJTBABEhMKD0FDVElPTl9DT05USU5VRRACIl8KCUlucHV0Tm9kZRInCgZzY2hlbWEYASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKCGRlZmF1bHRzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCLHAgoHTGxtTm9kZRINCgVtb2RlbBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSKAoIbWVzc2FnZXMYAyADKAsyFi5leGVjc3ZjLnYxLkxsbU1lc3NhZ2USDgoGc3lzdGVtGAQgASgJEisKCnBhcmFtZXRlcnMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjAKD3Jlc3BvbnNlX3NjaGVtYRgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIYmFzZV91cmwYByABKAkSDwoHYXBpX2tleRgIIAEoCRIxCgdoZWFkZXJzGAkgAygLMiAuZXhlY3N2Yy52MS5MbG1Ob2RlLkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIrCgpMbG1NZXNzYWdlEgwKBHJvbGUYASABKAkSDwoHY29udGVudBgCIAEoCSJlCg1Db25kaXRpb25Ob2RlEhIKCmV4cHJlc3Npb24YASABKAkSKAoFY2FzZXMYAiADKAsyGS5leGVjc3ZjLnYxLkNvbmRpdGlvbkNhc2USFgoOZGVmYXVsdF9icmFuY2gYAyABKAkiMwoNQ29uZGl0aW9uQ2FzZRIOCgZicmFuY2gYASABKAkSEgoKZXhwcmVzc2lvbhgCIAEoCSKJAQoNVHJhbnNmb3JtTm9kZRISCgpleHByZXNzaW9uGAEgASgJEjUKBmZpZWxkcxgCIAMoCzIlLmV4ZWNzdmMudjEuVHJhbnNmb3JtTm9kZS5GaWVsZHNFbnRyeRotCgtGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiAKCk91dHB1dE5vZGUSEgoKZXhwcmVzc2lvbhgBIAEoCSKpAwoISHR0cE5vZGUSDgoGbWV0aG9kGAEgASgJEgsKA3VybBgCIAEoCRIuCgVxdWVyeRgDIAMoCzIfLmV4ZWNzdmMudjEuSHR0cE5vZGUuUXVlcnlFbnRyeRIyCgdoZWFkZXJzGAQgAygLMiEuZXhlY3N2Yy52MS5IdHRwTm9kZS5IZWFkZXJzRW50cnkSDAoEanNvbhgFIAEoCRIsCgRmb3JtGAYgAygLMh4uZXhlY3N2Yy52MS5IdHRwTm9kZS5Gb3JtRW50cnkSDAoEYm9keRgHIAEoCRIXCg9leHBlY3RlZF9zdGF0dXMYCCADKAkSFQoNbWF4X3JlZGlyZWN0cxgJIAEoBRIXCg9yZXNwb25zZV9mb3JtYXQYCiABKAkaLAoKUXVlcnlFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGisKCUZvcm1FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkMKCkN1c3RvbU5vZGUSDAoEdHlwZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct]);
 
 /**
  * A workflow: a directed acyclic graph of nodes. At most 5,000 nodes and 1 MiB once serialized.
@@ -109,6 +109,14 @@ export type Node = Message<"execsvc.v1.Node"> & {
      */
     value: OutputNode;
     case: "output";
+  } | {
+    /**
+     * Calls an HTTP server.
+     *
+     * @generated from field: execsvc.v1.HttpNode http = 15;
+     */
+    value: HttpNode;
+    case: "http";
   } | {
     /**
      * Runs a node type of a plug-in that the server's operator has enabled.
@@ -543,6 +551,99 @@ export const OutputNodeSchema: GenMessage<OutputNode> = /*@__PURE__*/
   messageDesc(file_execsvc_v1_workflow, 11);
 
 /**
+ * Calls an HTTP server. The result is an object of status, headers (names in lower case) and body. Of json, form and body
+ * at most one is set, and none of them where the method is GET or HEAD.
+ *
+ * @generated from message execsvc.v1.HttpNode
+ */
+export type HttpNode = Message<"execsvc.v1.HttpNode"> & {
+  /**
+   * GET, HEAD, POST, PUT, PATCH or DELETE. Empty: GET.
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * Where to: scheme, host and port as they are, and behind them a mustache template whose values are percent-encoded, so
+   * that data can neither lead elsewhere nor add segments or parameters. May name secrets. The host must be one that the
+   * operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Further parameters of the query, at most 64: mustache templates by name, which may name secrets. One that renders to
+   * nothing is left out.
+   *
+   * @generated from field: map<string, string> query = 3;
+   */
+  query: { [key: string]: string };
+
+  /**
+   * Headers, at most 32: mustache templates by name, which may name secrets, as in "Bearer secret:NAME". One that renders
+   * to nothing is left out. All methods but GET and HEAD send an Idempotency-Key, the same in all attempts of one retry
+   * policy, unless one stands here; "" sends none.
+   *
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * A CEL expression; its value is sent as JSON.
+   *
+   * @generated from field: string json = 5;
+   */
+  json: string;
+
+  /**
+   * Fields of a form, at most 64: mustache templates by name, which may name secrets. One that renders to nothing is left
+   * out.
+   *
+   * @generated from field: map<string, string> form = 6;
+   */
+  form: { [key: string]: string };
+
+  /**
+   * A mustache template of the text that is sent, which may name secrets. It is text/plain unless the headers say
+   * otherwise.
+   *
+   * @generated from field: string body = 7;
+   */
+  body: string;
+
+  /**
+   * Statuses that are a success: "200", "4xx", "200-204". Any other fails the node. Empty: "2xx".
+   *
+   * @generated from field: repeated string expected_status = 8;
+   */
+  expectedStatus: string[];
+
+  /**
+   * Redirects that are followed, 0 to 10. Headers of this node, and a body that names secrets, are for its own host alone.
+   *
+   * @generated from field: int32 max_redirects = 9;
+   */
+  maxRedirects: number;
+
+  /**
+   * What the body of the answer becomes: "auto" (also where this is empty) by its content type, "json", "text" or
+   * "base64".
+   *
+   * @generated from field: string response_format = 10;
+   */
+  responseFormat: string;
+};
+
+/**
+ * Describes the message execsvc.v1.HttpNode.
+ * Use `create(HttpNodeSchema)` to create a new message.
+ */
+export const HttpNodeSchema: GenMessage<HttpNode> = /*@__PURE__*/
+  messageDesc(file_execsvc_v1_workflow, 12);
+
+/**
  * Runs a node type of a plug-in. In the JSON form its name stands in "type", like that of a built-in one.
  *
  * @generated from message execsvc.v1.CustomNode
@@ -568,5 +669,5 @@ export type CustomNode = Message<"execsvc.v1.CustomNode"> & {
  * Use `create(CustomNodeSchema)` to create a new message.
  */
 export const CustomNodeSchema: GenMessage<CustomNode> = /*@__PURE__*/
-  messageDesc(file_execsvc_v1_workflow, 12);
+  messageDesc(file_execsvc_v1_workflow, 13);
 

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65xecsvc/v1/workflow.proto\x12\nexecsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"d\n\x12WorkflowDefinition\x12&\n\x05nodes\x18\x01 \x03(\x0b\x32\x10.execsvc.v1.NodeR\x05nodes\x12&\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32\x10.execsvc.v1.EdgeR\x05\x65\x64ges\"\x80\x04\n\x04Node\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05input\x18\n \x01(\x0b\x32\x15.execsvc.v1.InputNodeH\x00R\x05input\x12\'\n\x03llm\x18\x0b \x01(\x0b\x32\x13.execsvc.v1.LlmNodeH\x00R\x03llm\x12\x39\n\tcondition\x18\x0c \x01(\x0b\x32\x19.execsvc.v1.ConditionNodeH\x00R\tcondition\x12\x39\n\ttransform\x18\r \x01(\x0b\x32\x19.execsvc.v1.TransformNodeH\x00R\ttransform\x12\x30\n\x06output\x18\x0e \x01(\x0b\x32\x16.execsvc.v1.OutputNodeH\x00R\x06output\x12\x30\n\x06\x63ustom\x18\x14 \x01(\x0b\x32\x16.execsvc.v1.CustomNodeH\x00R\x06\x63ustom\x12-\n\x05retry\x18\x03 \x01(\x0b\x32\x17.execsvc.v1.RetryPolicyR\x05retry\x12\x33\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12.\n\x08on_error\x18\x05 \x01(\x0b\x32\x13.execsvc.v1.OnErrorR\x07onErrorB\x08\n\x06\x63onfigJ\x04\x08\x0f\x10\x14\"N\n\x04\x45\x64ge\x12\x16\n\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n\x06\x62ranch\x18\x03 \x01(\tR\x06\x62ranch\"\xf5\x01\n\x0bRetryPolicy\x12!\n\x0cmax_attempts\x18\x01 \x01(\x05R\x0bmaxAttempts\x12\x42\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0einitialBackoff\x12\x1e\n\nmultiplier\x18\x03 \x01(\x01R\nmultiplier\x12:\n\x0bmax_backoff\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12#\n\rnon_retryable\x18\x05 \x03(\tR\x0cnonRetryable\"\xb9\x01\n\x07OnError\x12\x32\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x1a.execsvc.v1.OnError.ActionR\x06\x61\x63tion\x12\x32\n\x08\x66\x61llback\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08\x66\x61llback\"F\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x43TION_FAIL\x10\x01\x12\x13\n\x0f\x41\x43TION_CONTINUE\x10\x02\"q\n\tInputNode\x12/\n\x06schema\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x06schema\x12\x33\n\x08\x64\x65\x66\x61ults\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x08\x64\x65\x66\x61ults\"\xaa\x03\n\x07LlmNode\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x32\n\x08messages\x18\x03 \x03(\x0b\x32\x16.execsvc.v1.LlmMessageR\x08messages\x12\x16\n\x06system\x18\x04 \x01(\tR\x06system\x12\x37\n\nparameters\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\nparameters\x12@\n\x0fresponse_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x0eresponseSchema\x12\x19\n\x08\x62\x61se_url\x18\x07 \x01(\tR\x07\x62\x61seUrl\x12\x17\n\x07\x61pi_key\x18\x08 \x01(\tR\x06\x61piKey\x12:\n\x07headers\x18\t \x03(\x0b\x32 .execsvc.v1.LlmNode.HeadersEntryR\x07headers\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\":\n\nLlmMessage\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x18\n\x07\x63ontent\x18\x02 \x01(\tR\x07\x63ontent\"\x87\x01\n\rConditionNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\x12/\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x19.execsvc.v1.ConditionCaseR\x05\x63\x61ses\x12%\n\x0e\x64\x65\x66\x61ult_branch\x18\x03 \x01(\tR\rdefaultBranch\"G\n\rConditionCase\x12\x16\n\x06\x62ranch\x18\x01 \x01(\tR\x06\x62ranch\x12\x1e\n\nexpression\x18\x02 \x01(\tR\nexpression\"\xa9\x01\n\rTransformNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\x12=\n\x06\x66ields\x18\x02 \x03(\x0b\x32%.execsvc.v1.TransformNode.FieldsEntryR\x06\x66ields\x1a\x39\n\x0b\x46ieldsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\",\n\nOutputNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\"Q\n\nCustomNode\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x06\x63onfigb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65xecsvc/v1/workflow.proto\x12\nexecsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"d\n\x12WorkflowDefinition\x12&\n\x05nodes\x18\x01 \x03(\x0b\x32\x10.execsvc.v1.NodeR\x05nodes\x12&\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32\x10.execsvc.v1.EdgeR\x05\x65\x64ges\"\xac\x04\n\x04Node\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05input\x18\n \x01(\x0b\x32\x15.execsvc.v1.InputNodeH\x00R\x05input\x12\'\n\x03llm\x18\x0b \x01(\x0b\x32\x13.execsvc.v1.LlmNodeH\x00R\x03llm\x12\x39\n\tcondition\x18\x0c \x01(\x0b\x32\x19.execsvc.v1.ConditionNodeH\x00R\tcondition\x12\x39\n\ttransform\x18\r \x01(\x0b\x32\x19.execsvc.v1.TransformNodeH\x00R\ttransform\x12\x30\n\x06output\x18\x0e \x01(\x0b\x32\x16.execsvc.v1.OutputNodeH\x00R\x06output\x12*\n\x04http\x18\x0f \x01(\x0b\x32\x14.execsvc.v1.HttpNodeH\x00R\x04http\x12\x30\n\x06\x63ustom\x18\x14 \x01(\x0b\x32\x16.execsvc.v1.CustomNodeH\x00R\x06\x63ustom\x12-\n\x05retry\x18\x03 \x01(\x0b\x32\x17.execsvc.v1.RetryPolicyR\x05retry\x12\x33\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12.\n\x08on_error\x18\x05 \x01(\x0b\x32\x13.execsvc.v1.OnErrorR\x07onErrorB\x08\n\x06\x63onfigJ\x04\x08\x10\x10\x14\"N\n\x04\x45\x64ge\x12\x16\n\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n\x06\x62ranch\x18\x03 \x01(\tR\x06\x62ranch\"\xf5\x01\n\x0bRetryPolicy\x12!\n\x0cmax_attempts\x18\x01 \x01(\x05R\x0bmaxAttempts\x12\x42\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0einitialBackoff\x12\x1e\n\nmultiplier\x18\x03 \x01(\x01R\nmultiplier\x12:\n\x0bmax_backoff\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12#\n\rnon_retryable\x18\x05 \x03(\tR\x0cnonRetryable\"\xb9\x01\n\x07OnError\x12\x32\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x1a.execsvc.v1.OnError.ActionR\x06\x61\x63tion\x12\x32\n\x08\x66\x61llback\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08\x66\x61llback\"F\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x43TION_FAIL\x10\x01\x12\x13\n\x0f\x41\x43TION_CONTINUE\x10\x02\"q\n\tInputNode\x12/\n\x06schema\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x06schema\x12\x33\n\x08\x64\x65\x66\x61ults\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x08\x64\x65\x66\x61ults\"\xaa\x03\n\x07LlmNode\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x32\n\x08messages\x18\x03 \x03(\x0b\x32\x16.execsvc.v1.LlmMessageR\x08messages\x12\x16\n\x06system\x18\x04 \x01(\tR\x06system\x12\x37\n\nparameters\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\nparameters\x12@\n\x0fresponse_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x0eresponseSchema\x12\x19\n\x08\x62\x61se_url\x18\x07 \x01(\tR\x07\x62\x61seUrl\x12\x17\n\x07\x61pi_key\x18\x08 \x01(\tR\x06\x61piKey\x12:\n\x07headers\x18\t \x03(\x0b\x32 .execsvc.v1.LlmNode.HeadersEntryR\x07headers\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\":\n\nLlmMessage\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x18\n\x07\x63ontent\x18\x02 \x01(\tR\x07\x63ontent\"\x87\x01\n\rConditionNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\x12/\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x19.execsvc.v1.ConditionCaseR\x05\x63\x61ses\x12%\n\x0e\x64\x65\x66\x61ult_branch\x18\x03 \x01(\tR\rdefaultBranch\"G\n\rConditionCase\x12\x16\n\x06\x62ranch\x18\x01 \x01(\tR\x06\x62ranch\x12\x1e\n\nexpression\x18\x02 \x01(\tR\nexpression\"\xa9\x01\n\rTransformNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\x12=\n\x06\x66ields\x18\x02 \x03(\x0b\x32%.execsvc.v1.TransformNode.FieldsEntryR\x06\x66ields\x1a\x39\n\x0b\x46ieldsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\",\n\nOutputNode\x12\x1e\n\nexpression\x18\x01 \x01(\tR\nexpression\"\xaa\x04\n\x08HttpNode\x12\x16\n\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n\x03url\x18\x02 \x01(\tR\x03url\x12\x35\n\x05query\x18\x03 \x03(\x0b\x32\x1f.execsvc.v1.HttpNode.QueryEntryR\x05query\x12;\n\x07headers\x18\x04 \x03(\x0b\x32!.execsvc.v1.HttpNode.HeadersEntryR\x07headers\x12\x12\n\x04json\x18\x05 \x01(\tR\x04json\x12\x32\n\x04\x66orm\x18\x06 \x03(\x0b\x32\x1e.execsvc.v1.HttpNode.FormEntryR\x04\x66orm\x12\x12\n\x04\x62ody\x18\x07 \x01(\tR\x04\x62ody\x12\'\n\x0f\x65xpected_status\x18\x08 \x03(\tR\x0e\x65xpectedStatus\x12#\n\rmax_redirects\x18\t \x01(\x05R\x0cmaxRedirects\x12\'\n\x0fresponse_format\x18\n \x01(\tR\x0eresponseFormat\x1a\x38\n\nQueryEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a\x37\n\tFormEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"Q\n\nCustomNode\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x06\x63onfigb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,36 +37,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LLMNODE_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_TRANSFORMNODE_FIELDSENTRY']._loaded_options = None
   _globals['_TRANSFORMNODE_FIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_HTTPNODE_QUERYENTRY']._loaded_options = None
+  _globals['_HTTPNODE_QUERYENTRY']._serialized_options = b'8\001'
+  _globals['_HTTPNODE_HEADERSENTRY']._loaded_options = None
+  _globals['_HTTPNODE_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_HTTPNODE_FORMENTRY']._loaded_options = None
+  _globals['_HTTPNODE_FORMENTRY']._serialized_options = b'8\001'
   _globals['_WORKFLOWDEFINITION']._serialized_start=103
   _globals['_WORKFLOWDEFINITION']._serialized_end=203
   _globals['_NODE']._serialized_start=206
-  _globals['_NODE']._serialized_end=718
-  _globals['_EDGE']._serialized_start=720
-  _globals['_EDGE']._serialized_end=798
-  _globals['_RETRYPOLICY']._serialized_start=801
-  _globals['_RETRYPOLICY']._serialized_end=1046
-  _globals['_ONERROR']._serialized_start=1049
-  _globals['_ONERROR']._serialized_end=1234
-  _globals['_ONERROR_ACTION']._serialized_start=1164
-  _globals['_ONERROR_ACTION']._serialized_end=1234
-  _globals['_INPUTNODE']._serialized_start=1236
-  _globals['_INPUTNODE']._serialized_end=1349
-  _globals['_LLMNODE']._serialized_start=1352
-  _globals['_LLMNODE']._serialized_end=1778
-  _globals['_LLMNODE_HEADERSENTRY']._serialized_start=1720
-  _globals['_LLMNODE_HEADERSENTRY']._serialized_end=1778
-  _globals['_LLMMESSAGE']._serialized_start=1780
-  _globals['_LLMMESSAGE']._serialized_end=1838
-  _globals['_CONDITIONNODE']._serialized_start=1841
-  _globals['_CONDITIONNODE']._serialized_end=1976
-  _globals['_CONDITIONCASE']._serialized_start=1978
-  _globals['_CONDITIONCASE']._serialized_end=2049
-  _globals['_TRANSFORMNODE']._serialized_start=2052
-  _globals['_TRANSFORMNODE']._serialized_end=2221
-  _globals['_TRANSFORMNODE_FIELDSENTRY']._serialized_start=2164
-  _globals['_TRANSFORMNODE_FIELDSENTRY']._serialized_end=2221
-  _globals['_OUTPUTNODE']._serialized_start=2223
-  _globals['_OUTPUTNODE']._serialized_end=2267
-  _globals['_CUSTOMNODE']._serialized_start=2269
-  _globals['_CUSTOMNODE']._serialized_end=2350
+  _globals['_NODE']._serialized_end=762
+  _globals['_EDGE']._serialized_start=764
+  _globals['_EDGE']._serialized_end=842
+  _globals['_RETRYPOLICY']._serialized_start=845
+  _globals['_RETRYPOLICY']._serialized_end=1090
+  _globals['_ONERROR']._serialized_start=1093
+  _globals['_ONERROR']._serialized_end=1278
+  _globals['_ONERROR_ACTION']._serialized_start=1208
+  _globals['_ONERROR_ACTION']._serialized_end=1278
+  _globals['_INPUTNODE']._serialized_start=1280
+  _globals['_INPUTNODE']._serialized_end=1393
+  _globals['_LLMNODE']._serialized_start=1396
+  _globals['_LLMNODE']._serialized_end=1822
+  _globals['_LLMNODE_HEADERSENTRY']._serialized_start=1764
+  _globals['_LLMNODE_HEADERSENTRY']._serialized_end=1822
+  _globals['_LLMMESSAGE']._serialized_start=1824
+  _globals['_LLMMESSAGE']._serialized_end=1882
+  _globals['_CONDITIONNODE']._serialized_start=1885
+  _globals['_CONDITIONNODE']._serialized_end=2020
+  _globals['_CONDITIONCASE']._serialized_start=2022
+  _globals['_CONDITIONCASE']._serialized_end=2093
+  _globals['_TRANSFORMNODE']._serialized_start=2096
+  _globals['_TRANSFORMNODE']._serialized_end=2265
+  _globals['_TRANSFORMNODE_FIELDSENTRY']._serialized_start=2208
+  _globals['_TRANSFORMNODE_FIELDSENTRY']._serialized_end=2265
+  _globals['_OUTPUTNODE']._serialized_start=2267
+  _globals['_OUTPUTNODE']._serialized_end=2311
+  _globals['_HTTPNODE']._serialized_start=2314
+  _globals['_HTTPNODE']._serialized_end=2868
+  _globals['_HTTPNODE_QUERYENTRY']._serialized_start=2695
+  _globals['_HTTPNODE_QUERYENTRY']._serialized_end=2751
+  _globals['_HTTPNODE_HEADERSENTRY']._serialized_start=1764
+  _globals['_HTTPNODE_HEADERSENTRY']._serialized_end=1822
+  _globals['_HTTPNODE_FORMENTRY']._serialized_start=2813
+  _globals['_HTTPNODE_FORMENTRY']._serialized_end=2868
+  _globals['_CUSTOMNODE']._serialized_start=2870
+  _globals['_CUSTOMNODE']._serialized_end=2951
 # @@protoc_insertion_point(module_scope)

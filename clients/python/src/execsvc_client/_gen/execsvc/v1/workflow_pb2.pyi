@@ -64,6 +64,7 @@ class Node(_message.Message):
     CONDITION_FIELD_NUMBER: _builtins.int
     TRANSFORM_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELD_NUMBER: _builtins.int
     RETRY_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
@@ -93,6 +94,10 @@ class Node(_message.Message):
         """Computes the execution's result."""
 
     @_builtins.property
+    def http(self) -> Global___HttpNode:
+        """Calls an HTTP server."""
+
+    @_builtins.property
     def custom(self) -> Global___CustomNode:
         """Runs a node type of a plug-in that the server's operator has enabled."""
 
@@ -118,16 +123,17 @@ class Node(_message.Message):
         condition: Global___ConditionNode | None = ...,
         transform: Global___TransformNode | None = ...,
         output: Global___OutputNode | None = ...,
+        http: Global___HttpNode | None = ...,
         custom: Global___CustomNode | None = ...,
         retry: Global___RetryPolicy | None = ...,
         timeout: _duration_pb2.Duration | None = ...,
         on_error: Global___OnError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "config", b"config", "custom", b"custom", "input", b"input", "llm", b"llm", "on_error", b"on_error", "output", b"output", "retry", b"retry", "timeout", b"timeout", "transform", b"transform"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "config", b"config", "custom", b"custom", "http", b"http", "input", b"input", "llm", b"llm", "on_error", b"on_error", "output", b"output", "retry", b"retry", "timeout", b"timeout", "transform", b"transform"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "config", b"config", "custom", b"custom", "id", b"id", "input", b"input", "llm", b"llm", "name", b"name", "on_error", b"on_error", "output", b"output", "retry", b"retry", "timeout", b"timeout", "transform", b"transform"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "config", b"config", "custom", b"custom", "http", b"http", "id", b"id", "input", b"input", "llm", b"llm", "name", b"name", "on_error", b"on_error", "output", b"output", "retry", b"retry", "timeout", b"timeout", "transform", b"transform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_config: _TypeAlias = _typing.Literal["input", "llm", "condition", "transform", "output", "custom"]  # noqa: Y015
+    _WhichOneofReturnType_config: _TypeAlias = _typing.Literal["input", "llm", "condition", "transform", "output", "http", "custom"]  # noqa: Y015
     _WhichOneofArgType_config: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_config) -> _WhichOneofReturnType_config | None: ...
 
@@ -529,6 +535,148 @@ class OutputNode(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutputNode: _TypeAlias = OutputNode  # noqa: Y015
+
+@_typing.final
+class HttpNode(_message.Message):
+    """Calls an HTTP server. The result is an object of status, headers (names in lower case) and body. Of json, form and body
+    at most one is set, and none of them where the method is GET or HEAD.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class QueryEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class FormEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    EXPECTED_STATUS_FIELD_NUMBER: _builtins.int
+    MAX_REDIRECTS_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """GET, HEAD, POST, PUT, PATCH or DELETE. Empty: GET."""
+    url: _builtins.str
+    """Where to: scheme, host and port as they are, and behind them a mustache template whose values are percent-encoded, so
+    that data can neither lead elsewhere nor add segments or parameters. May name secrets. The host must be one that the
+    operator lets nodes call (ADDRESS_NOT_ALLOWED), public ones unless the server was told otherwise.
+    """
+    json: _builtins.str
+    """A CEL expression; its value is sent as JSON."""
+    body: _builtins.str
+    """A mustache template of the text that is sent, which may name secrets. It is text/plain unless the headers say
+    otherwise.
+    """
+    max_redirects: _builtins.int
+    """Redirects that are followed, 0 to 10. Headers of this node, and a body that names secrets, are for its own host alone."""
+    response_format: _builtins.str
+    """What the body of the answer becomes: "auto" (also where this is empty) by its content type, "json", "text" or
+    "base64".
+    """
+    @_builtins.property
+    def query(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Further parameters of the query, at most 64: mustache templates by name, which may name secrets. One that renders to
+        nothing is left out.
+        """
+
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Headers, at most 32: mustache templates by name, which may name secrets, as in "Bearer secret:NAME". One that renders
+        to nothing is left out. All methods but GET and HEAD send an Idempotency-Key, the same in all attempts of one retry
+        policy, unless one stands here; "" sends none.
+        """
+
+    @_builtins.property
+    def form(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Fields of a form, at most 64: mustache templates by name, which may name secrets. One that renders to nothing is left
+        out.
+        """
+
+    @_builtins.property
+    def expected_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Statuses that are a success: "200", "4xx", "200-204". Any other fails the node. Empty: "2xx"."""
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        url: _builtins.str = ...,
+        query: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        json: _builtins.str = ...,
+        form: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        body: _builtins.str = ...,
+        expected_status: _abc.Iterable[_builtins.str] | None = ...,
+        max_redirects: _builtins.int = ...,
+        response_format: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "expected_status", b"expected_status", "form", b"form", "headers", b"headers", "json", b"json", "max_redirects", b"max_redirects", "method", b"method", "query", b"query", "response_format", b"response_format", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpNode: _TypeAlias = HttpNode  # noqa: Y015
 
 @_typing.final
 class CustomNode(_message.Message):

@@ -61,6 +61,7 @@ private static final long serialVersionUID = 0L;
     CONDITION(12),
     TRANSFORM(13),
     OUTPUT(14),
+    HTTP(15),
     CUSTOM(20),
     CONFIG_NOT_SET(0);
     private final int value;
@@ -84,6 +85,7 @@ private static final long serialVersionUID = 0L;
         case 12: return CONDITION;
         case 13: return TRANSFORM;
         case 14: return OUTPUT;
+        case 15: return HTTP;
         case 20: return CUSTOM;
         case 0: return CONFIG_NOT_SET;
         default: return null;
@@ -409,6 +411,49 @@ private static final long serialVersionUID = 0L;
     return io.execsvc.v1.OutputNode.getDefaultInstance();
   }
 
+  public static final int HTTP_FIELD_NUMBER = 15;
+  /**
+   * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   * @return Whether the http field is set.
+   */
+  @java.lang.Override
+  public boolean hasHttp() {
+    return configCase_ == 15;
+  }
+  /**
+   * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   * @return The http.
+   */
+  @java.lang.Override
+  public io.execsvc.v1.HttpNode getHttp() {
+    if (configCase_ == 15) {
+       return (io.execsvc.v1.HttpNode) config_;
+    }
+    return io.execsvc.v1.HttpNode.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   */
+  @java.lang.Override
+  public io.execsvc.v1.HttpNodeOrBuilder getHttpOrBuilder() {
+    if (configCase_ == 15) {
+       return (io.execsvc.v1.HttpNode) config_;
+    }
+    return io.execsvc.v1.HttpNode.getDefaultInstance();
+  }
+
   public static final int CUSTOM_FIELD_NUMBER = 20;
   /**
    * <pre>
@@ -610,6 +655,9 @@ private static final long serialVersionUID = 0L;
     if (configCase_ == 14) {
       output.writeMessage(14, (io.execsvc.v1.OutputNode) config_);
     }
+    if (configCase_ == 15) {
+      output.writeMessage(15, (io.execsvc.v1.HttpNode) config_);
+    }
     if (configCase_ == 20) {
       output.writeMessage(20, (io.execsvc.v1.CustomNode) config_);
     }
@@ -659,6 +707,10 @@ private static final long serialVersionUID = 0L;
     if (configCase_ == 14) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(14, (io.execsvc.v1.OutputNode) config_);
+    }
+    if (configCase_ == 15) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(15, (io.execsvc.v1.HttpNode) config_);
     }
     if (configCase_ == 20) {
       size += com.google.protobuf.CodedOutputStream
@@ -720,6 +772,10 @@ private static final long serialVersionUID = 0L;
         if (!getOutput()
             .equals(other.getOutput())) return false;
         break;
+      case 15:
+        if (!getHttp()
+            .equals(other.getHttp())) return false;
+        break;
       case 20:
         if (!getCustom()
             .equals(other.getCustom())) return false;
@@ -774,6 +830,10 @@ private static final long serialVersionUID = 0L;
       case 14:
         hash = (37 * hash) + OUTPUT_FIELD_NUMBER;
         hash = (53 * hash) + getOutput().hashCode();
+        break;
+      case 15:
+        hash = (37 * hash) + HTTP_FIELD_NUMBER;
+        hash = (53 * hash) + getHttp().hashCode();
         break;
       case 20:
         hash = (37 * hash) + CUSTOM_FIELD_NUMBER;
@@ -942,6 +1002,9 @@ private static final long serialVersionUID = 0L;
       if (outputBuilder_ != null) {
         outputBuilder_.clear();
       }
+      if (httpBuilder_ != null) {
+        httpBuilder_.clear();
+      }
       if (customBuilder_ != null) {
         customBuilder_.clear();
       }
@@ -1003,19 +1066,19 @@ private static final long serialVersionUID = 0L;
         result.name_ = name_;
       }
       int to_bitField0_ = 0;
-      if (((from_bitField0_ & 0x00000100) != 0)) {
+      if (((from_bitField0_ & 0x00000200) != 0)) {
         result.retry_ = retryBuilder_ == null
             ? retry_
             : retryBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
-      if (((from_bitField0_ & 0x00000200) != 0)) {
+      if (((from_bitField0_ & 0x00000400) != 0)) {
         result.timeout_ = timeoutBuilder_ == null
             ? timeout_
             : timeoutBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
-      if (((from_bitField0_ & 0x00000400) != 0)) {
+      if (((from_bitField0_ & 0x00000800) != 0)) {
         result.onError_ = onErrorBuilder_ == null
             ? onError_
             : onErrorBuilder_.build();
@@ -1046,6 +1109,10 @@ private static final long serialVersionUID = 0L;
       if (configCase_ == 14 &&
           outputBuilder_ != null) {
         result.config_ = outputBuilder_.build();
+      }
+      if (configCase_ == 15 &&
+          httpBuilder_ != null) {
+        result.config_ = httpBuilder_.build();
       }
       if (configCase_ == 20 &&
           customBuilder_ != null) {
@@ -1105,6 +1172,10 @@ private static final long serialVersionUID = 0L;
           mergeOutput(other.getOutput());
           break;
         }
+        case HTTP: {
+          mergeHttp(other.getHttp());
+          break;
+        }
         case CUSTOM: {
           mergeCustom(other.getCustom());
           break;
@@ -1153,21 +1224,21 @@ private static final long serialVersionUID = 0L;
               input.readMessage(
                   internalGetRetryFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00000100;
+              bitField0_ |= 0x00000200;
               break;
             } // case 26
             case 34: {
               input.readMessage(
                   internalGetTimeoutFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00000200;
+              bitField0_ |= 0x00000400;
               break;
             } // case 34
             case 42: {
               input.readMessage(
                   internalGetOnErrorFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00000400;
+              bitField0_ |= 0x00000800;
               break;
             } // case 42
             case 82: {
@@ -1205,6 +1276,13 @@ private static final long serialVersionUID = 0L;
               configCase_ = 14;
               break;
             } // case 114
+            case 122: {
+              input.readMessage(
+                  internalGetHttpFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              configCase_ = 15;
+              break;
+            } // case 122
             case 162: {
               input.readMessage(
                   internalGetCustomFieldBuilder().getBuilder(),
@@ -2319,6 +2397,184 @@ private static final long serialVersionUID = 0L;
     }
 
     private com.google.protobuf.SingleFieldBuilder<
+        io.execsvc.v1.HttpNode, io.execsvc.v1.HttpNode.Builder, io.execsvc.v1.HttpNodeOrBuilder> httpBuilder_;
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     * @return Whether the http field is set.
+     */
+    @java.lang.Override
+    public boolean hasHttp() {
+      return configCase_ == 15;
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     * @return The http.
+     */
+    @java.lang.Override
+    public io.execsvc.v1.HttpNode getHttp() {
+      if (httpBuilder_ == null) {
+        if (configCase_ == 15) {
+          return (io.execsvc.v1.HttpNode) config_;
+        }
+        return io.execsvc.v1.HttpNode.getDefaultInstance();
+      } else {
+        if (configCase_ == 15) {
+          return httpBuilder_.getMessage();
+        }
+        return io.execsvc.v1.HttpNode.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    public Builder setHttp(io.execsvc.v1.HttpNode value) {
+      if (httpBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        config_ = value;
+        onChanged();
+      } else {
+        httpBuilder_.setMessage(value);
+      }
+      configCase_ = 15;
+      return this;
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    public Builder setHttp(
+        io.execsvc.v1.HttpNode.Builder builderForValue) {
+      if (httpBuilder_ == null) {
+        config_ = builderForValue.build();
+        onChanged();
+      } else {
+        httpBuilder_.setMessage(builderForValue.build());
+      }
+      configCase_ = 15;
+      return this;
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    public Builder mergeHttp(io.execsvc.v1.HttpNode value) {
+      if (httpBuilder_ == null) {
+        if (configCase_ == 15 &&
+            config_ != io.execsvc.v1.HttpNode.getDefaultInstance()) {
+          config_ = io.execsvc.v1.HttpNode.newBuilder((io.execsvc.v1.HttpNode) config_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          config_ = value;
+        }
+        onChanged();
+      } else {
+        if (configCase_ == 15) {
+          httpBuilder_.mergeFrom(value);
+        } else {
+          httpBuilder_.setMessage(value);
+        }
+      }
+      configCase_ = 15;
+      return this;
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    public Builder clearHttp() {
+      if (httpBuilder_ == null) {
+        if (configCase_ == 15) {
+          configCase_ = 0;
+          config_ = null;
+          onChanged();
+        }
+      } else {
+        if (configCase_ == 15) {
+          configCase_ = 0;
+          config_ = null;
+        }
+        httpBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    public io.execsvc.v1.HttpNode.Builder getHttpBuilder() {
+      return internalGetHttpFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    @java.lang.Override
+    public io.execsvc.v1.HttpNodeOrBuilder getHttpOrBuilder() {
+      if ((configCase_ == 15) && (httpBuilder_ != null)) {
+        return httpBuilder_.getMessageOrBuilder();
+      } else {
+        if (configCase_ == 15) {
+          return (io.execsvc.v1.HttpNode) config_;
+        }
+        return io.execsvc.v1.HttpNode.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * Calls an HTTP server.
+     * </pre>
+     *
+     * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        io.execsvc.v1.HttpNode, io.execsvc.v1.HttpNode.Builder, io.execsvc.v1.HttpNodeOrBuilder> 
+        internalGetHttpFieldBuilder() {
+      if (httpBuilder_ == null) {
+        if (!(configCase_ == 15)) {
+          config_ = io.execsvc.v1.HttpNode.getDefaultInstance();
+        }
+        httpBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            io.execsvc.v1.HttpNode, io.execsvc.v1.HttpNode.Builder, io.execsvc.v1.HttpNodeOrBuilder>(
+                (io.execsvc.v1.HttpNode) config_,
+                getParentForChildren(),
+                isClean());
+        config_ = null;
+      }
+      configCase_ = 15;
+      onChanged();
+      return httpBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
         io.execsvc.v1.CustomNode, io.execsvc.v1.CustomNode.Builder, io.execsvc.v1.CustomNodeOrBuilder> customBuilder_;
     /**
      * <pre>
@@ -2508,7 +2764,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the retry field is set.
      */
     public boolean hasRetry() {
-      return ((bitField0_ & 0x00000100) != 0);
+      return ((bitField0_ & 0x00000200) != 0);
     }
     /**
      * <pre>
@@ -2541,7 +2797,7 @@ private static final long serialVersionUID = 0L;
       } else {
         retryBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000200;
       onChanged();
       return this;
     }
@@ -2559,7 +2815,7 @@ private static final long serialVersionUID = 0L;
       } else {
         retryBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000200;
       onChanged();
       return this;
     }
@@ -2572,7 +2828,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeRetry(io.execsvc.v1.RetryPolicy value) {
       if (retryBuilder_ == null) {
-        if (((bitField0_ & 0x00000100) != 0) &&
+        if (((bitField0_ & 0x00000200) != 0) &&
           retry_ != null &&
           retry_ != io.execsvc.v1.RetryPolicy.getDefaultInstance()) {
           getRetryBuilder().mergeFrom(value);
@@ -2583,7 +2839,7 @@ private static final long serialVersionUID = 0L;
         retryBuilder_.mergeFrom(value);
       }
       if (retry_ != null) {
-        bitField0_ |= 0x00000100;
+        bitField0_ |= 0x00000200;
         onChanged();
       }
       return this;
@@ -2596,7 +2852,7 @@ private static final long serialVersionUID = 0L;
      * <code>.execsvc.v1.RetryPolicy retry = 3 [json_name = "retry"];</code>
      */
     public Builder clearRetry() {
-      bitField0_ = (bitField0_ & ~0x00000100);
+      bitField0_ = (bitField0_ & ~0x00000200);
       retry_ = null;
       if (retryBuilder_ != null) {
         retryBuilder_.dispose();
@@ -2613,7 +2869,7 @@ private static final long serialVersionUID = 0L;
      * <code>.execsvc.v1.RetryPolicy retry = 3 [json_name = "retry"];</code>
      */
     public io.execsvc.v1.RetryPolicy.Builder getRetryBuilder() {
-      bitField0_ |= 0x00000100;
+      bitField0_ |= 0x00000200;
       onChanged();
       return internalGetRetryFieldBuilder().getBuilder();
     }
@@ -2665,7 +2921,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the timeout field is set.
      */
     public boolean hasTimeout() {
-      return ((bitField0_ & 0x00000200) != 0);
+      return ((bitField0_ & 0x00000400) != 0);
     }
     /**
      * <pre>
@@ -2698,7 +2954,7 @@ private static final long serialVersionUID = 0L;
       } else {
         timeoutBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }
@@ -2716,7 +2972,7 @@ private static final long serialVersionUID = 0L;
       } else {
         timeoutBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }
@@ -2729,7 +2985,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeTimeout(com.google.protobuf.Duration value) {
       if (timeoutBuilder_ == null) {
-        if (((bitField0_ & 0x00000200) != 0) &&
+        if (((bitField0_ & 0x00000400) != 0) &&
           timeout_ != null &&
           timeout_ != com.google.protobuf.Duration.getDefaultInstance()) {
           getTimeoutBuilder().mergeFrom(value);
@@ -2740,7 +2996,7 @@ private static final long serialVersionUID = 0L;
         timeoutBuilder_.mergeFrom(value);
       }
       if (timeout_ != null) {
-        bitField0_ |= 0x00000200;
+        bitField0_ |= 0x00000400;
         onChanged();
       }
       return this;
@@ -2753,7 +3009,7 @@ private static final long serialVersionUID = 0L;
      * <code>.google.protobuf.Duration timeout = 4 [json_name = "timeout"];</code>
      */
     public Builder clearTimeout() {
-      bitField0_ = (bitField0_ & ~0x00000200);
+      bitField0_ = (bitField0_ & ~0x00000400);
       timeout_ = null;
       if (timeoutBuilder_ != null) {
         timeoutBuilder_.dispose();
@@ -2770,7 +3026,7 @@ private static final long serialVersionUID = 0L;
      * <code>.google.protobuf.Duration timeout = 4 [json_name = "timeout"];</code>
      */
     public com.google.protobuf.Duration.Builder getTimeoutBuilder() {
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return internalGetTimeoutFieldBuilder().getBuilder();
     }
@@ -2822,7 +3078,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the onError field is set.
      */
     public boolean hasOnError() {
-      return ((bitField0_ & 0x00000400) != 0);
+      return ((bitField0_ & 0x00000800) != 0);
     }
     /**
      * <pre>
@@ -2855,7 +3111,7 @@ private static final long serialVersionUID = 0L;
       } else {
         onErrorBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000400;
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }
@@ -2873,7 +3129,7 @@ private static final long serialVersionUID = 0L;
       } else {
         onErrorBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000400;
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }
@@ -2886,7 +3142,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeOnError(io.execsvc.v1.OnError value) {
       if (onErrorBuilder_ == null) {
-        if (((bitField0_ & 0x00000400) != 0) &&
+        if (((bitField0_ & 0x00000800) != 0) &&
           onError_ != null &&
           onError_ != io.execsvc.v1.OnError.getDefaultInstance()) {
           getOnErrorBuilder().mergeFrom(value);
@@ -2897,7 +3153,7 @@ private static final long serialVersionUID = 0L;
         onErrorBuilder_.mergeFrom(value);
       }
       if (onError_ != null) {
-        bitField0_ |= 0x00000400;
+        bitField0_ |= 0x00000800;
         onChanged();
       }
       return this;
@@ -2910,7 +3166,7 @@ private static final long serialVersionUID = 0L;
      * <code>.execsvc.v1.OnError on_error = 5 [json_name = "onError"];</code>
      */
     public Builder clearOnError() {
-      bitField0_ = (bitField0_ & ~0x00000400);
+      bitField0_ = (bitField0_ & ~0x00000800);
       onError_ = null;
       if (onErrorBuilder_ != null) {
         onErrorBuilder_.dispose();
@@ -2927,7 +3183,7 @@ private static final long serialVersionUID = 0L;
      * <code>.execsvc.v1.OnError on_error = 5 [json_name = "onError"];</code>
      */
     public io.execsvc.v1.OnError.Builder getOnErrorBuilder() {
-      bitField0_ |= 0x00000400;
+      bitField0_ |= 0x00000800;
       onChanged();
       return internalGetOnErrorFieldBuilder().getBuilder();
     }

@@ -187,6 +187,33 @@ public interface NodeOrBuilder extends
 
   /**
    * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   * @return Whether the http field is set.
+   */
+  boolean hasHttp();
+  /**
+   * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   * @return The http.
+   */
+  io.execsvc.v1.HttpNode getHttp();
+  /**
+   * <pre>
+   * Calls an HTTP server.
+   * </pre>
+   *
+   * <code>.execsvc.v1.HttpNode http = 15 [json_name = "http"];</code>
+   */
+  io.execsvc.v1.HttpNodeOrBuilder getHttpOrBuilder();
+
+  /**
+   * <pre>
    * Runs a node type of a plug-in that the server's operator has enabled.
    * </pre>
    *

@@ -97,6 +97,26 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_execsvc_v1_OutputNode_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_execsvc_v1_HttpNode_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_execsvc_v1_HttpNode_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_execsvc_v1_HttpNode_QueryEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_execsvc_v1_HttpNode_QueryEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_execsvc_v1_HttpNode_HeadersEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_execsvc_v1_HttpNode_HeadersEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_execsvc_v1_HttpNode_FormEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_execsvc_v1_HttpNode_FormEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_execsvc_v1_CustomNode_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -115,63 +135,78 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
       "protobuf/struct.proto\"d\n\022WorkflowDefinit" +
       "ion\022&\n\005nodes\030\001 \003(\0132\020.execsvc.v1.NodeR\005no" +
       "des\022&\n\005edges\030\002 \003(\0132\020.execsvc.v1.EdgeR\005ed" +
-      "ges\"\200\004\n\004Node\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030\002 \001" +
+      "ges\"\254\004\n\004Node\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030\002 \001" +
       "(\tR\004name\022-\n\005input\030\n \001(\0132\025.execsvc.v1.Inp" +
       "utNodeH\000R\005input\022\'\n\003llm\030\013 \001(\0132\023.execsvc.v" +
       "1.LlmNodeH\000R\003llm\0229\n\tcondition\030\014 \001(\0132\031.ex" +
       "ecsvc.v1.ConditionNodeH\000R\tcondition\0229\n\tt" +
       "ransform\030\r \001(\0132\031.execsvc.v1.TransformNod" +
       "eH\000R\ttransform\0220\n\006output\030\016 \001(\0132\026.execsvc" +
-      ".v1.OutputNodeH\000R\006output\0220\n\006custom\030\024 \001(\013" +
-      "2\026.execsvc.v1.CustomNodeH\000R\006custom\022-\n\005re" +
-      "try\030\003 \001(\0132\027.execsvc.v1.RetryPolicyR\005retr" +
-      "y\0223\n\007timeout\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007timeout\022.\n\010on_error\030\005 \001(\0132\023.execs" +
-      "vc.v1.OnErrorR\007onErrorB\010\n\006configJ\004\010\017\020\024\"N" +
-      "\n\004Edge\022\026\n\006source\030\001 \001(\tR\006source\022\026\n\006target" +
-      "\030\002 \001(\tR\006target\022\026\n\006branch\030\003 \001(\tR\006branch\"\365" +
-      "\001\n\013RetryPolicy\022!\n\014max_attempts\030\001 \001(\005R\013ma" +
-      "xAttempts\022B\n\017initial_backoff\030\002 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\016initialBackoff\022\036\n" +
-      "\nmultiplier\030\003 \001(\001R\nmultiplier\022:\n\013max_bac" +
-      "koff\030\004 \001(\0132\031.google.protobuf.DurationR\nm" +
-      "axBackoff\022#\n\rnon_retryable\030\005 \003(\tR\014nonRet" +
-      "ryable\"\271\001\n\007OnError\0222\n\006action\030\001 \001(\0162\032.exe" +
-      "csvc.v1.OnError.ActionR\006action\0222\n\010fallba" +
-      "ck\030\002 \001(\0132\026.google.protobuf.ValueR\010fallba" +
-      "ck\"F\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000\022\017\n\013" +
-      "ACTION_FAIL\020\001\022\023\n\017ACTION_CONTINUE\020\002\"q\n\tIn" +
-      "putNode\022/\n\006schema\030\001 \001(\0132\027.google.protobu" +
-      "f.StructR\006schema\0223\n\010defaults\030\002 \001(\0132\027.goo" +
-      "gle.protobuf.StructR\010defaults\"\252\003\n\007LlmNod" +
-      "e\022\024\n\005model\030\001 \001(\tR\005model\022\026\n\006prompt\030\002 \001(\tR" +
-      "\006prompt\0222\n\010messages\030\003 \003(\0132\026.execsvc.v1.L" +
-      "lmMessageR\010messages\022\026\n\006system\030\004 \001(\tR\006sys" +
-      "tem\0227\n\nparameters\030\005 \001(\0132\027.google.protobu" +
-      "f.StructR\nparameters\022@\n\017response_schema\030" +
-      "\006 \001(\0132\027.google.protobuf.StructR\016response" +
-      "Schema\022\031\n\010base_url\030\007 \001(\tR\007baseUrl\022\027\n\007api" +
-      "_key\030\010 \001(\tR\006apiKey\022:\n\007headers\030\t \003(\0132 .ex" +
-      "ecsvc.v1.LlmNode.HeadersEntryR\007headers\032:" +
-      "\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005valu" +
-      "e\030\002 \001(\tR\005value:\0028\001\":\n\nLlmMessage\022\022\n\004role" +
-      "\030\001 \001(\tR\004role\022\030\n\007content\030\002 \001(\tR\007content\"\207" +
-      "\001\n\rConditionNode\022\036\n\nexpression\030\001 \001(\tR\nex" +
-      "pression\022/\n\005cases\030\002 \003(\0132\031.execsvc.v1.Con" +
-      "ditionCaseR\005cases\022%\n\016default_branch\030\003 \001(" +
-      "\tR\rdefaultBranch\"G\n\rConditionCase\022\026\n\006bra" +
-      "nch\030\001 \001(\tR\006branch\022\036\n\nexpression\030\002 \001(\tR\ne" +
-      "xpression\"\251\001\n\rTransformNode\022\036\n\nexpressio" +
-      "n\030\001 \001(\tR\nexpression\022=\n\006fields\030\002 \003(\0132%.ex" +
-      "ecsvc.v1.TransformNode.FieldsEntryR\006fiel" +
-      "ds\0329\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\",\n\nOutputNode\022\036\n\ne" +
-      "xpression\030\001 \001(\tR\nexpression\"Q\n\nCustomNod" +
-      "e\022\022\n\004type\030\001 \001(\tR\004type\022/\n\006config\030\002 \001(\0132\027." +
-      "google.protobuf.StructR\006configBg\n\rio.exe" +
-      "csvc.v1B\rWorkflowProtoP\001\242\002\003EXX\252\002\nExecsvc" +
-      ".V1\312\002\nExecsvc\\V1\342\002\026Execsvc\\V1\\GPBMetadat" +
-      "a\352\002\013Execsvc::V1b\006proto3"
+      ".v1.OutputNodeH\000R\006output\022*\n\004http\030\017 \001(\0132\024" +
+      ".execsvc.v1.HttpNodeH\000R\004http\0220\n\006custom\030\024" +
+      " \001(\0132\026.execsvc.v1.CustomNodeH\000R\006custom\022-" +
+      "\n\005retry\030\003 \001(\0132\027.execsvc.v1.RetryPolicyR\005" +
+      "retry\0223\n\007timeout\030\004 \001(\0132\031.google.protobuf" +
+      ".DurationR\007timeout\022.\n\010on_error\030\005 \001(\0132\023.e" +
+      "xecsvc.v1.OnErrorR\007onErrorB\010\n\006configJ\004\010\020" +
+      "\020\024\"N\n\004Edge\022\026\n\006source\030\001 \001(\tR\006source\022\026\n\006ta" +
+      "rget\030\002 \001(\tR\006target\022\026\n\006branch\030\003 \001(\tR\006bran" +
+      "ch\"\365\001\n\013RetryPolicy\022!\n\014max_attempts\030\001 \001(\005" +
+      "R\013maxAttempts\022B\n\017initial_backoff\030\002 \001(\0132\031" +
+      ".google.protobuf.DurationR\016initialBackof" +
+      "f\022\036\n\nmultiplier\030\003 \001(\001R\nmultiplier\022:\n\013max" +
+      "_backoff\030\004 \001(\0132\031.google.protobuf.Duratio" +
+      "nR\nmaxBackoff\022#\n\rnon_retryable\030\005 \003(\tR\014no" +
+      "nRetryable\"\271\001\n\007OnError\0222\n\006action\030\001 \001(\0162\032" +
+      ".execsvc.v1.OnError.ActionR\006action\0222\n\010fa" +
+      "llback\030\002 \001(\0132\026.google.protobuf.ValueR\010fa" +
+      "llback\"F\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000" +
+      "\022\017\n\013ACTION_FAIL\020\001\022\023\n\017ACTION_CONTINUE\020\002\"q" +
+      "\n\tInputNode\022/\n\006schema\030\001 \001(\0132\027.google.pro" +
+      "tobuf.StructR\006schema\0223\n\010defaults\030\002 \001(\0132\027" +
+      ".google.protobuf.StructR\010defaults\"\252\003\n\007Ll" +
+      "mNode\022\024\n\005model\030\001 \001(\tR\005model\022\026\n\006prompt\030\002 " +
+      "\001(\tR\006prompt\0222\n\010messages\030\003 \003(\0132\026.execsvc." +
+      "v1.LlmMessageR\010messages\022\026\n\006system\030\004 \001(\tR" +
+      "\006system\0227\n\nparameters\030\005 \001(\0132\027.google.pro" +
+      "tobuf.StructR\nparameters\022@\n\017response_sch" +
+      "ema\030\006 \001(\0132\027.google.protobuf.StructR\016resp" +
+      "onseSchema\022\031\n\010base_url\030\007 \001(\tR\007baseUrl\022\027\n" +
+      "\007api_key\030\010 \001(\tR\006apiKey\022:\n\007headers\030\t \003(\0132" +
+      " .execsvc.v1.LlmNode.HeadersEntryR\007heade" +
+      "rs\032:\n\014HeadersEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
+      "value\030\002 \001(\tR\005value:\0028\001\":\n\nLlmMessage\022\022\n\004" +
+      "role\030\001 \001(\tR\004role\022\030\n\007content\030\002 \001(\tR\007conte" +
+      "nt\"\207\001\n\rConditionNode\022\036\n\nexpression\030\001 \001(\t" +
+      "R\nexpression\022/\n\005cases\030\002 \003(\0132\031.execsvc.v1" +
+      ".ConditionCaseR\005cases\022%\n\016default_branch\030" +
+      "\003 \001(\tR\rdefaultBranch\"G\n\rConditionCase\022\026\n" +
+      "\006branch\030\001 \001(\tR\006branch\022\036\n\nexpression\030\002 \001(" +
+      "\tR\nexpression\"\251\001\n\rTransformNode\022\036\n\nexpre" +
+      "ssion\030\001 \001(\tR\nexpression\022=\n\006fields\030\002 \003(\0132" +
+      "%.execsvc.v1.TransformNode.FieldsEntryR\006" +
+      "fields\0329\n\013FieldsEntry\022\020\n\003key\030\001 \001(\tR\003key\022" +
+      "\024\n\005value\030\002 \001(\tR\005value:\0028\001\",\n\nOutputNode\022" +
+      "\036\n\nexpression\030\001 \001(\tR\nexpression\"\252\004\n\010Http" +
+      "Node\022\026\n\006method\030\001 \001(\tR\006method\022\020\n\003url\030\002 \001(" +
+      "\tR\003url\0225\n\005query\030\003 \003(\0132\037.execsvc.v1.HttpN" +
+      "ode.QueryEntryR\005query\022;\n\007headers\030\004 \003(\0132!" +
+      ".execsvc.v1.HttpNode.HeadersEntryR\007heade" +
+      "rs\022\022\n\004json\030\005 \001(\tR\004json\0222\n\004form\030\006 \003(\0132\036.e" +
+      "xecsvc.v1.HttpNode.FormEntryR\004form\022\022\n\004bo" +
+      "dy\030\007 \001(\tR\004body\022\'\n\017expected_status\030\010 \003(\tR" +
+      "\016expectedStatus\022#\n\rmax_redirects\030\t \001(\005R\014" +
+      "maxRedirects\022\'\n\017response_format\030\n \001(\tR\016r" +
+      "esponseFormat\0328\n\nQueryEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\032:\n\014Heade" +
+      "rsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\t" +
+      "R\005value:\0028\001\0327\n\tFormEntry\022\020\n\003key\030\001 \001(\tR\003k" +
+      "ey\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"Q\n\nCustomNo" +
+      "de\022\022\n\004type\030\001 \001(\tR\004type\022/\n\006config\030\002 \001(\0132\027" +
+      ".google.protobuf.StructR\006configBg\n\rio.ex" +
+      "ecsvc.v1B\rWorkflowProtoP\001\242\002\003EXX\252\002\nExecsv" +
+      "c.V1\312\002\nExecsvc\\V1\342\002\026Execsvc\\V1\\GPBMetada" +
+      "ta\352\002\013Execsvc::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -190,7 +225,7 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
     internal_static_execsvc_v1_Node_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_execsvc_v1_Node_descriptor,
-        new java.lang.String[] { "Id", "Name", "Input", "Llm", "Condition", "Transform", "Output", "Custom", "Retry", "Timeout", "OnError", "Config", });
+        new java.lang.String[] { "Id", "Name", "Input", "Llm", "Condition", "Transform", "Output", "Http", "Custom", "Retry", "Timeout", "OnError", "Config", });
     internal_static_execsvc_v1_Edge_descriptor =
       getDescriptor().getMessageType(2);
     internal_static_execsvc_v1_Edge_fieldAccessorTable = new
@@ -263,8 +298,32 @@ public final class WorkflowProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_execsvc_v1_OutputNode_descriptor,
         new java.lang.String[] { "Expression", });
-    internal_static_execsvc_v1_CustomNode_descriptor =
+    internal_static_execsvc_v1_HttpNode_descriptor =
       getDescriptor().getMessageType(12);
+    internal_static_execsvc_v1_HttpNode_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_execsvc_v1_HttpNode_descriptor,
+        new java.lang.String[] { "Method", "Url", "Query", "Headers", "Json", "Form", "Body", "ExpectedStatus", "MaxRedirects", "ResponseFormat", });
+    internal_static_execsvc_v1_HttpNode_QueryEntry_descriptor =
+      internal_static_execsvc_v1_HttpNode_descriptor.getNestedType(0);
+    internal_static_execsvc_v1_HttpNode_QueryEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_execsvc_v1_HttpNode_QueryEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_execsvc_v1_HttpNode_HeadersEntry_descriptor =
+      internal_static_execsvc_v1_HttpNode_descriptor.getNestedType(1);
+    internal_static_execsvc_v1_HttpNode_HeadersEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_execsvc_v1_HttpNode_HeadersEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_execsvc_v1_HttpNode_FormEntry_descriptor =
+      internal_static_execsvc_v1_HttpNode_descriptor.getNestedType(2);
+    internal_static_execsvc_v1_HttpNode_FormEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_execsvc_v1_HttpNode_FormEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_execsvc_v1_CustomNode_descriptor =
+      getDescriptor().getMessageType(13);
     internal_static_execsvc_v1_CustomNode_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_execsvc_v1_CustomNode_descriptor,
