@@ -20,6 +20,8 @@ _MICROS: Final = 1_000_000
 #: Texts of metadata up to this length are remembered: most entries of a log say one of few things.
 _SHORT: Final = 256
 _REMEMBERED: Final = 4096
+#: Keys and texts of metadata up to this length are remembered together: events, types of nodes, names of models.
+_WORD: Final = 64
 
 
 def _varint(number: int) -> bytes:
@@ -120,6 +122,7 @@ def encoded_entries(columns: LogColumns) -> bytes:
     return join(parts)
 
 
+@lru_cache(16)
 def _times(seconds: int) -> list[bytes]:
     """The time of an entry up to its nanoseconds, by how many bytes those will take."""
     whole = b"\x08" + _number(seconds) if seconds else b""
@@ -160,11 +163,23 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 
 def _struct(fields: Mapping[str, Any]) -> bytes:
     """A ``google.protobuf.Struct``: a map is entries of key 1 and value 2."""
-    out = []
-    for key, value in fields.items():
-        field = _key(key) + _text(b"\x12", _value(value))
-        out.append(b"\x0a" + _number(len(field)) + field)
-    return b"".join(out)
+    return b"".join(
+        [
+            _short_field(key, value)
+            if value.__class__ is str and len(value) <= _WORD and len(key) <= _WORD
+            else _field(key, value)
+            for key, value in fields.items()
+        ]
+    )
+
+
+def _field(key: str, value: Any) -> bytes:
+    return _text(b"\x0a", _key(key) + _text(b"\x12", _value(value)))
+
+
+@lru_cache(_REMEMBERED)
+def _short_field(key: str, value: str) -> bytes:
+    return _field(key, value)
 
 
 @lru_cache(_REMEMBERED)
