@@ -101,8 +101,7 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
                 f"{_percentile(of, 'execute', 99):.1f}",
             )
         )
-    few, many = found["model half"], found["model tenfold"]
-    p50 = median([percentile(b["execute"], 50) / percentile(a["execute"], 50) for a, b in zip(few, many, strict=True)])
+    many = found["model tenfold"]
     shed = [100 * one["crowd"]["shed"] / max(1.0, one["crowd"]["sent"] - one["crowd"]["done"]) for one in many]
     report(
         "overload",
@@ -114,7 +113,14 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
             Goal(
                 question="Execute let in, p50, at ten times the load",
                 reference="at half of capacity",
-                measured=p50,
+                measured=_later(found, "model"),
+                limit=3,
+                at_least=False,
+            ),
+            Goal(
+                question="the same where the processor is what is short",
+                reference="at half of capacity",
+                measured=_later(found, "processor"),
                 limit=3,
                 at_least=False,
             ),
@@ -144,6 +150,12 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
         ],
         full=full,
     )
+
+
+def _later(found: dict[str, list[Any]], load: str) -> float:
+    """Times that the median call that is let in takes longer beside ten times the load."""
+    pairs = zip(found[f"{load} half"], found[f"{load} tenfold"], strict=True)
+    return median([percentile(many["execute"], 50) / percentile(few["execute"], 50) for few, many in pairs])
 
 
 def _percentile(of: list[Any], kind: str, percent: float) -> float:
