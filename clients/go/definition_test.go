@@ -33,6 +33,10 @@ const full = `{
      "config": {"cases": [{"branch": "a", "expression": "true"}], "default_branch": "b", "expression": "c"}},
     {"id": "sum", "type": "transform", "config": {"fields": {"x": "1"}, "expression": "1"}},
     {"id": "out", "type": "output", "config": {"expression": "1"}},
+    {"id": "call", "type": "http",
+     "config": {"method": "POST", "url": "https://api.example/{{input.id}}", "query": {"q": "{{input.q}}"},
+                "headers": {"X-Team": "a"}, "json": "input", "form": {"f": "1"}, "body": "x",
+                "expectedStatus": ["2xx", "409"], "max_redirects": 2, "response_format": "json"}},
     {"id": "own", "type": "acme.score", "config": {"limit": 3}}
   ],
   "edges": [{"source": "which", "target": "sum", "branch": "a"}]
@@ -73,6 +77,11 @@ func fullMessage(t *testing.T) *execsvcv1.WorkflowDefinition {
 				Fields: map[string]string{"x": "1"}, Expression: "1",
 			}}},
 			{Id: "out", Config: &execsvcv1.Node_Output{Output: &execsvcv1.OutputNode{Expression: "1"}}},
+			{Id: "call", Config: &execsvcv1.Node_Http{Http: &execsvcv1.HttpNode{
+				Method: "POST", Url: "https://api.example/{{input.id}}", Query: map[string]string{"q": "{{input.q}}"},
+				Headers: map[string]string{"X-Team": "a"}, Json: "input", Form: map[string]string{"f": "1"}, Body: "x",
+				ExpectedStatus: []string{"2xx", "409"}, MaxRedirects: 2, ResponseFormat: "json",
+			}}},
 			{Id: "own", Config: &execsvcv1.Node_Custom{Custom: &execsvcv1.CustomNode{
 				Type: "acme.score", Config: object(t, map[string]any{"limit": 3}),
 			}}},

@@ -58,6 +58,22 @@ FULL = {
         },
         {"id": "sum", "type": "transform", "config": {"fields": {"x": "1"}}},
         {"id": "out", "type": "output"},
+        {
+            "id": "call",
+            "type": "http",
+            "config": {
+                "method": "POST",
+                "url": "https://api.example/{{input.id}}",
+                "query": {"q": "{{input.q}}"},
+                "headers": {"X-Team": "a"},
+                "json": "input",
+                "form": {"f": "1"},
+                "body": "x",
+                "expected_status": ["2xx", "409"],
+                "max_redirects": 2,
+                "response_format": "json",
+            },
+        },
         {"id": "own", "type": "acme.score", "config": {"limit": 3}},
     ],
     "edges": [{"source": "which", "target": "sum", "branch": "a"}],
@@ -88,6 +104,18 @@ def full_message() -> v1.WorkflowDefinition:
     source = v1.Node(id="in", input=v1.InputNode())
     source.input.schema.update({"type": "object"})
     source.input.defaults.update({"n": 3})
+    call = v1.HttpNode(
+        method="POST",
+        url="https://api.example/{{input.id}}",
+        query={"q": "{{input.q}}"},
+        headers={"X-Team": "a"},
+        json="input",
+        form={"f": "1"},
+        body="x",
+        expected_status=["2xx", "409"],
+        max_redirects=2,
+        response_format="json",
+    )
     own = v1.Node(id="own", custom=v1.CustomNode(type="acme.score"))
     own.custom.config.update({"limit": 3})
     cases = [v1.ConditionCase(branch="a", expression="true")]
@@ -98,6 +126,7 @@ def full_message() -> v1.WorkflowDefinition:
             v1.Node(id="which", condition=v1.ConditionNode(cases=cases, default_branch="b")),
             v1.Node(id="sum", transform=v1.TransformNode(fields={"x": "1"})),
             v1.Node(id="out", output=v1.OutputNode()),
+            v1.Node(id="call", http=call),
             own,
         ],
         edges=[v1.Edge(source="which", target="sum", branch="a")],
