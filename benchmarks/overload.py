@@ -3,7 +3,8 @@
 Capacity is what callers get who wait for each answer. Then a caller of its own, who asks now and then, is measured
 beside a crowd that asks at half of that capacity, and beside one that asks at ten times, as fast as it can, without
 waiting. Beside it an operator stops executions and checks the health, at an address of its own. Each kind of caller is
-a process of its own, the crowd's with a low priority.
+a process of its own, the crowd's with a low priority. Where the processor is what is short, both are asked once more
+behind Envoy, which lets the crowd's connections have half of the capacity together.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from grpc_health.v1 import health_pb2
 
 from benchmarks.figures import median, percentile
 from benchmarks.report import Goal, report
-from benchmarks.server import ROOT, free_address, run, server
+from benchmarks.server import ROOT, folder, free_address, run, server
 from execsvc_client import to_definition, v1
+from tests.servers.front import INSTALLED, Front
 
 EXECUTE: Final = "/execsvc.v1.ExecutionService/Execute"
 CONTROL: Final = "/execsvc.v1.ExecutionService/Control"
@@ -42,8 +44,9 @@ CROWD: Final = 8
 TIMES: Final = {"half": 0.5, "tenfold": 10.0}
 #: Slots, executions that may wait for one, and seconds that each takes: what a model takes for a short answer.
 SLOTS, QUEUE, SECONDS = 32, 64, 0.25
-#: By load: slow, as with a model, where slots are what is short; and as quick as can be, where the processor is.
+#: Slow, as with a model, where slots are what is short; and as quick as can be, where the processor is.
 LOADS: Final = ("model", "processor")
+PROXIED: Final = "behind Envoy"
 _SLOW: Final = {
     "id": "ask",
     "type": "llm",
@@ -64,7 +67,7 @@ DEFINITIONS: Final = {
 def main(full: bool) -> None:
     """Measure the capacity of each load, then half of it and ten times that in turn."""
     rounds, seconds = (5, 20) if full else (2, 5)
-    found: dict[str, list[Any]] = {f"{load} {name}": [] for load in LOADS for name in TIMES}
+    found: dict[str, list[Any]] = {f"{load} {name}": [] for load in (*LOADS, PROXIED) for name in TIMES}
     for load in LOADS:
         operators = free_address()
         options = ("--operator-address", operators)
@@ -75,7 +78,12 @@ def main(full: bool) -> None:
                 for name, times in TIMES.items():
                     measured = _beside(load, served.address, operators, seconds, times * capacity)
                     found[f"{load} {name}"].append(measured | {"capacity": capacity})
-    _report(found, full)
+                if load == "processor" and INSTALLED:
+                    with folder() as place, Front(place, [served.address], rate=round(capacity / 2 / CROWD)) as front:
+                        for name, times in TIMES.items():
+                            measured = _beside(load, front.address, operators, seconds, times * capacity)
+                            found[f"{PROXIED} {name}"].append(measured | {"capacity": capacity})
+    _report({name: of for name, of in found.items() if of}, full)
 
 
 def _beside(load: str, address: str, operators: str, seconds: int, rate: float) -> dict[str, Any]:
@@ -102,7 +110,6 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
             )
         )
     many = found["model tenfold"]
-    shed = [100 * one["crowd"]["shed"] / max(1.0, one["crowd"]["sent"] - one["crowd"]["done"]) for one in many]
     report(
         "overload",
         "A crowd at half of capacity and at ten times; a caller and an operator beside it, ms",
@@ -124,6 +131,20 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
                 limit=3,
                 at_least=False,
             ),
+            *(
+                [
+                    Goal(
+                        question="and there behind Envoy, whose limit for each connection is in deploy",
+                        reference="at half of capacity",
+                        measured=_later(found, PROXIED),
+                        limit=3,
+                        at_least=False,
+                    ),
+                    _refused(found, PROXIED, " there"),
+                ]
+                if f"{PROXIED} tenfold" in found
+                else []
+            ),
             Goal(
                 question="acknowledged at ten times the load",
                 reference="capacity",
@@ -131,24 +152,29 @@ def _report(found: dict[str, list[Any]], full: bool) -> None:
                 limit=0.8,
                 at_least=True,
             ),
-            Goal(
-                question="refused with RESOURCE_EXHAUSTED, of what was not let in",
-                reference="all of it",
-                measured=median(shed),
-                limit=99,
-                at_least=True,
-                unit="%",
-            ),
+            _refused(found, "model"),
             Goal(
                 question="an operator's calls that failed at ten times the load",
                 reference="none",
-                measured=sum(one["lost"] for one in (*many, *found["processor tenfold"])),
+                measured=sum(one["lost"] for name, of in found.items() if name.endswith("tenfold") for one in of),
                 limit=0,
                 at_least=False,
                 unit="calls",
             ),
         ],
         full=full,
+    )
+
+
+def _refused(found: dict[str, list[Any]], load: str, where: str = "") -> Goal:
+    crowds = [one["crowd"] for one in found[f"{load} tenfold"]]
+    return Goal(
+        question=f"refused with RESOURCE_EXHAUSTED{where}, of what was not let in",
+        reference="all of it",
+        measured=median([100 * crowd["shed"] / max(1.0, crowd["sent"] - crowd["done"]) for crowd in crowds]),
+        limit=99,
+        at_least=True,
+        unit="%",
     )
 
 

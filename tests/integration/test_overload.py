@@ -8,6 +8,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from execsvc.app import running
 from execsvc.certificates import CertificateFiles
+from execsvc.errors import Overloaded
 from execsvc.rpc import Guard, admission, lanes
+from execsvc.wire.errors import status_of
 from execsvc_client import AsyncExecutionClient, ResourceExhausted, to_definition, v1
 from tests.integration.conftest import StartServer, Stubs
+from tests.servers.front import INSTALLED, fronted
 from tests.support.nodes import Gates
 from tests.support.statuses import outcome, read, refusal
 from tests.support.workflows import ECHO, chain
@@ -119,6 +123,30 @@ async def test_a_burst_waits_for_its_turn_and_is_served_whole(start_server: Star
         assert len({status.execution_id for status in statuses}) == 200
         for number in (0, 199):
             assert (await client.wait(f"e{number}")).output == {"n": number}
+
+
+@pytest.mark.skipif(not INSTALLED, reason="there is no wheel of Envoy for this machine")
+async def test_the_proxy_refuses_a_crowd_of_one_connection_as_the_server_would_and_lets_others_in(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    channel = partial(grpc.aio.insecure_channel, options=[("grpc.use_local_subchannel_pool", 1)])
+    request = v1.GetServerInfoRequest()
+    async with (
+        start_server(),
+        fronted(tmp_path, [start_server.address], rate=20) as front,
+        channel(front.address) as crowd,
+        channel(front.address) as other,
+    ):
+        asked = [v1.ServerServiceStub(crowd).GetServerInfo(request) for _ in range(200)]
+        answers = await asyncio.gather(*map(outcome, asked))
+        refused = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+        assert (await v1.ServerServiceStub(other).GetServerInfo(request)).version
+    # It lets go on whom it has let in, and refuses others before the server hears of them.
+    assert 0 < len(refused) < len(answers)
+    code, _, details = status_of(Overloaded())
+    for answer in refused:
+        assert answer.code() is code
+        assert dict(answer.trailing_metadata())["grpc-status-details-bin"] == details
 
 
 async def test_a_request_that_never_comes_holds_its_place_for_a_while_only(start_server: StartServer) -> None:

@@ -33,6 +33,7 @@ class Front:
         grpc: ``host:port`` of each server.
         http: the same of their gateways; empty: it takes gRPC alone.
         certificates: a folder with ``tls.crt`` and ``tls.key``, for TLS; None: without.
+        rate: calls a second that a connection may make, and at once; None: as the file has it.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class Front:
         *,
         address: str = "127.0.0.1:0",
         certificates: Path | None = None,
+        rate: int | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         config, admin = folder / "envoy.yaml", folder / "admin"
         admin.unlink(missing_ok=True)
-        config.write_text(yaml.safe_dump(_config(address, grpc, http, certificates)), encoding="utf-8")
+        config.write_text(yaml.safe_dump(_config(address, grpc, http, certificates, rate)), encoding="utf-8")
         envoy = Path(sys.executable).with_name("envoy")
         self._log = folder / "envoy.log"
         with self._log.open("ab") as log:
@@ -91,9 +93,11 @@ class Front:
 
 
 @asynccontextmanager
-async def fronted(folder: Path, grpc: Sequence[str], *, address: str = "127.0.0.1:0") -> AsyncIterator[Front]:
+async def fronted(
+    folder: Path, grpc: Sequence[str], *, address: str = "127.0.0.1:0", rate: int | None = None
+) -> AsyncIterator[Front]:
     """Run one before servers of this loop, which go on meanwhile."""
-    front = await asyncio.to_thread(Front, folder, grpc, address=address)
+    front = await asyncio.to_thread(Front, folder, grpc, address=address, rate=rate)
     try:
         yield front
     finally:
@@ -114,7 +118,7 @@ def _all_well(admin: str) -> bool:
     return bool(hosts) and all(not host["health_status"].get("failed_active_health_check") for host in hosts)
 
 
-def _config(address: str, grpc: Sequence[str], http: Sequence[str], certificates: Path | None) -> Any:
+def _config(address: str, grpc: Sequence[str], http: Sequence[str], certificates: Path | None, rate: int | None) -> Any:
     config = yaml.safe_load((DEPLOY / "compose/envoy.yaml").read_text(encoding="utf-8"))
     config["admin"] = {"address": _socket("127.0.0.1:0")}
     resources = config["static_resources"]
@@ -127,6 +131,10 @@ def _config(address: str, grpc: Sequence[str], http: Sequence[str], certificates
         (pair,) = chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificates"]
         for part in pair.values():
             part["filename"] = str(certificates / Path(part["filename"]).name)
+    if rate is not None:
+        (manager,) = chain["filters"]
+        (limit,) = (one for one in manager["typed_config"]["http_filters"] if one["name"].endswith(".local_ratelimit"))
+        limit["typed_config"]["token_bucket"] |= {"max_tokens": rate, "tokens_per_fill": rate}
     clusters = {cluster["name"]: cluster for cluster in resources["clusters"]}
     for name, addresses in (("grpc", grpc), ("http", http)):
         clusters[name]["load_assignment"]["endpoints"] = [
