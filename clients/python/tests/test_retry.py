@@ -139,6 +139,7 @@ def test_a_deadline_ends_a_stream_and_cuts_its_waits(clock: Clock) -> None:
         (InternalError("Received RST_STREAM with error code 2", code="INTERNAL"), True),
         (InternalError("Stream removed", code="UNKNOWN"), True),
         (Cancelled("Received RST_STREAM with error code 8", code="CANCELLED"), True),
+        (Cancelled("CANCELLED", code="CANCELLED"), True),
         (Cancelled("Channel closed!", code="CANCELLED"), False),
         (InternalError("a bug in RST_STREAM handling", code="INTERNAL", details=Details(reason="BUG")), False),
         (InternalError("a bug", code="INTERNAL"), False),

@@ -174,6 +174,8 @@ _BY_CODE: Mapping[str, type[ExecsvcError]] = {
 
 #: What gRPC cores write where a connection broke without a status from the server.
 _BROKEN = ("RST_STREAM", "GOAWAY", "Stream removed", "Socket closed", "ENHANCE_YOUR_CALM", "Connection reset")
+#: What a server's gRPC core says of a call that comes while it closes. A call given up on this side is told in words.
+_CLOSED = "CANCELLED"
 
 
 def from_rpc_error(error: grpc.RpcError) -> ExecsvcError:
@@ -200,6 +202,8 @@ def is_lost_connection(error: ExecsvcError) -> bool:
         return True
     if error.reason:
         return False
+    if error.code == "CANCELLED" and error.message == _CLOSED:
+        return True
     return error.code in {"INTERNAL", "UNKNOWN", "CANCELLED", "RESOURCE_EXHAUSTED"} and any(
         mark in error.message for mark in _BROKEN
     )
