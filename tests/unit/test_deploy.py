@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fnmatch
 import importlib.resources
 import json
@@ -24,11 +25,15 @@ from execsvc.cli.server import LEAVE
 from execsvc.config import SETTINGS
 from execsvc.config.loading import load
 from execsvc.config.models import ServerSettings
+from execsvc.errors import Overloaded
 from execsvc.gateway.settings import Settings as GatewaySettings
+from execsvc.wire.errors import status_of
 from tests.support import deployments
 from tests.support.deployments import DEPLOY, KUBERNETES, ROOT, Deployment
 from tests.support.pages import blocks
 
+#: Configurations of Envoy.
+PROXIES = ("envoy/envoy.yaml", "compose/envoy.yaml")
 #: Variables of others that the files set beside ours.
 OTHERS = {"PATH", "PYTHONUNBUFFERED", "PGPASSWORD", "OPENAI_API_KEY"}
 
@@ -398,3 +403,18 @@ def test_commands_and_variables_of_the_page_are_ours() -> None:
         assert {word for word in arguments if word.startswith("--")} <= flags_of(command) | CONNECTION
     named = set(re.findall(r"EXECSVC_\w+", path.read_text(encoding="utf-8")))
     assert named <= {setting.variable for setting in SETTINGS.values()}
+
+
+def test_both_proxies_refuse_a_crowd_as_a_server_does() -> None:
+    limits = [_limit_of(config) for name in PROXIES for config in deployments.documents(DEPLOY / name)]
+    (told,) = {limit["response_headers_to_add"][0]["header"]["value"] for limit in limits}
+    assert base64.b64decode(told + "==") == status_of(Overloaded())[2]
+    assert limits[0] == limits[1]
+
+
+def _limit_of(config: Any) -> Any:
+    (listener,) = config["static_resources"]["listeners"]
+    (chain,) = listener["filter_chains"]
+    (manager,) = chain["filters"]
+    (limit,) = (each for each in manager["typed_config"]["http_filters"] if each["name"].endswith(".local_ratelimit"))
+    return limit["typed_config"]
