@@ -30,15 +30,21 @@ class LogColumns:
     @classmethod
     def of(cls, entries: Iterable[LogEntry]) -> LogColumns:
         """Turn entries into columns."""
-        rows = list(entries)
+        rows = [
+            (entry.sequence, entry.time, entry.level.rank, entry.node_id, entry.attempt, entry.message, entry.metadata)
+            for entry in entries
+        ]
+        if not rows:
+            return cls()
+        sequences, times, levels, node_ids, attempts, messages, metadata = zip(*rows, strict=True)
         return cls(
-            sequences=[entry.sequence for entry in rows],
-            times=[entry.time for entry in rows],
-            levels=[entry.level.rank for entry in rows],
-            node_ids=[entry.node_id for entry in rows],
-            attempts=[entry.attempt for entry in rows],
-            messages=[entry.message for entry in rows],
-            metadata=[entry.metadata for entry in rows],
+            sequences=sequences,
+            times=times,
+            levels=levels,
+            node_ids=node_ids,
+            attempts=attempts,
+            messages=messages,
+            metadata=metadata,
         )
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from enum import Enum
 from types import MappingProxyType
@@ -60,8 +60,7 @@ KINDS: Final[Mapping[str, Mapping[str, Kind]]] = MappingProxyType(
 )
 
 Read = Callable[[bytes], Any]
-Unary = Callable[[Any, Any], Awaitable[Any]]
-Stream = Callable[[Any, Any], AsyncIterator[Any]]
+Behavior = Callable[[Any, Any], Awaitable[Any]]
 
 
 class Admission:
@@ -83,7 +82,7 @@ class Admission:
         self._standard = Streams(STANDARD_STREAMS)
         self._request_seconds = request_seconds
 
-    def unary(self, path: str, behavior: Unary, read: Read, client: Callable[[Any], str]) -> Unary:
+    def unary(self, path: str, behavior: Behavior, read: Read, client: Callable[[Any], str]) -> Behavior:
         """Have a call wait for its turn before anything of its request is read.
 
         Args:
@@ -107,45 +106,37 @@ class Admission:
 
         return call
 
-    def stream(self, behavior: Stream, read: Read, client: Callable[[Any], str]) -> Stream:
+    def stream(self, behavior: Behavior, read: Read, client: Callable[[Any], str]) -> Behavior:
         """Have a stream counted for as long as it lasts."""
 
-        async def call(requests: Any, context: Any) -> AsyncIterator[Any]:
+        async def call(requests: Any, context: Any) -> Any:
             who = client(context)
             self._streams.enter(who)
             try:
-                request = read(await self._message(context))
-                # A stream that is given up must let go at once, not when it is collected.
-                async with aclosing(behavior(request, context)) as responses:  # type: ignore[type-var]
-                    async for response in responses:
-                        yield response
+                return await behavior(read(await self._message(context)), context)
             finally:
                 self._streams.leave(who)
 
         return call
 
-    def standard(self, behavior: Any) -> Any:
+    def standard(self, behavior: Any) -> Behavior:
         """Have a stream of a standard service counted, which answers by ``yield`` or by ``context.write``."""
+        yields = inspect.isasyncgenfunction(behavior)
 
-        async def answering(request: Any, context: Any) -> AsyncIterator[Any]:
+        async def call(request: Any, context: Any) -> None:
             who = context.peer()
             self._standard.enter(who)
             try:
-                async with aclosing(behavior(request, context)) as responses:
-                    async for response in responses:
-                        yield response
+                if yields:
+                    async with aclosing(behavior(request, context)) as responses:
+                        async for response in responses:
+                            await context.write(response)
+                else:
+                    await behavior(request, context)
             finally:
                 self._standard.leave(who)
 
-        async def writing(request: Any, context: Any) -> None:
-            who = context.peer()
-            self._standard.enter(who)
-            try:
-                await behavior(request, context)
-            finally:
-                self._standard.leave(who)
-
-        return answering if inspect.isasyncgenfunction(behavior) else writing
+        return call
 
     async def _message(self, context: Any) -> bytes:
         """Take the one message of a call.

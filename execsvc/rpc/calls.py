@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -68,10 +67,10 @@ class CallLog:
             logger.debug("%s %s %.1f ms", self._method, code, seconds * 1000)
 
 
-def observed_unary(
+def observed(
     behavior: Callable[[Any, Any], Awaitable[Any]], observer: MethodObserver
 ) -> Callable[[Any, Any], Awaitable[Any]]:
-    """Have an observer told of each call."""
+    """Have an observer told of each call, once it ends."""
 
     async def call(request: Any, context: Any) -> Any:
         begun = observer.began(request, context)
@@ -80,29 +79,6 @@ def observed_unary(
             response = await behavior(request, context)
             code = _code_of(context)
             return response
-        except Exception as error:
-            code = _code_of_failure(error, context)
-            raise
-        finally:
-            observer.ended(begun, code, perf_counter() - started)
-
-    return call
-
-
-def observed_stream(
-    behavior: Callable[[Any, Any], AsyncIterator[Any]], observer: MethodObserver
-) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    """Have an observer told of each stream, once it ends."""
-
-    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        begun = observer.began(request, context)
-        started, code = perf_counter(), _CANCELLED
-        try:
-            # A stream that is given up must let go at once, not when it is collected.
-            async with aclosing(behavior(request, context)) as responses:  # type: ignore[type-var]
-                async for response in responses:
-                    yield response
-            code = _code_of(context)
         except Exception as error:
             code = _code_of_failure(error, context)
             raise

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
@@ -14,9 +12,9 @@ from google.protobuf.message import DecodeError
 
 from execsvc.errors import ExecsvcError, FieldProblem, InvalidRequest, TooLarge
 from execsvc.log_fields import REQUEST_ID_KEY, add_fields, begin_request, request_id
-from execsvc.rpc.admission import Admission
-from execsvc.rpc.calls import CallLog, MethodObserver, observed_stream, observed_unary
-from execsvc.rpc.gate import Gate, admitted, client_of
+from execsvc.rpc.admission import Admission, Behavior
+from execsvc.rpc.calls import CallLog, MethodObserver, observed
+from execsvc.rpc.gate import Gate, client_of
 from execsvc.wire.errors import internal_status, status_of
 
 logger = logging.getLogger(__name__)
@@ -96,30 +94,26 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, handler: Any, method: str) -> Handler:
         # Requests are taken as a stream of one, so that nothing is read of those that have to wait, or are refused.
+        # What a call returns is sent with its status: the one response, or the last one of a stream.
         observer, tracer = self._observer(method), self._tracers.get(method)
         read = _reads(handler.request_deserializer, self._request_bytes)
+        behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
+        if tracer is not None:
+            behavior = observed(behavior, tracer)
         if handler.response_streaming:
-
-            def checked(request: Any, context: Any) -> AsyncIterator[Any]:
-                return admitted(handler.unary_stream(request, context))
-
-            traced = checked if tracer is None else observed_stream(checked, tracer)
-            stream = _stream(self._admission.stream(traced, read, client_of), method)
-            return grpc.stream_stream_rpc_method_handler(
-                observed_stream(stream, observer), response_serializer=handler.response_serializer
-            )
-        behavior = handler.unary_unary if tracer is None else observed_unary(handler.unary_unary, tracer)
-        unary = _unary(self._admission.unary(method, behavior, read, client_of), method)
+            # Its responses are bytes already.
+            waiting, serializer = self._admission.stream(behavior, read, client_of), None
+        else:
+            waiting = self._admission.unary(method, behavior, read, client_of)
+            serializer = handler.response_serializer
         return grpc.stream_unary_rpc_method_handler(
-            observed_unary(unary, observer), response_serializer=handler.response_serializer
+            observed(_answering(waiting, method), observer), response_serializer=serializer
         )
 
     def _wrap_standard(self, handler: Any, method: str) -> Handler:
         if not handler.response_streaming:
             return cast("Handler", handler)
-        counted = self._admission.standard(handler.stream_stream or handler.unary_stream)
-        # They answer by ``yield``, or by ``context.write``.
-        behavior = _stream(counted, method) if inspect.isasyncgenfunction(counted) else _unary(counted, method)
+        behavior = _answering(self._admission.standard(handler.stream_stream or handler.unary_stream), method)
         make: Any = grpc.unary_stream_rpc_method_handler
         if handler.request_streaming:
             make = grpc.stream_stream_rpc_method_handler
@@ -133,7 +127,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 await self._gate.admit_certified(method, context)
             except Exception as error:
                 refusal: Any = self._refusal(error, method)
-                await anext(refusal.stream_stream(None, context))
+                await refusal.stream_unary(None, context)
 
         async def messages(requests: Any) -> AsyncIterator[Any]:
             async for data in requests:
@@ -142,34 +136,25 @@ class Interceptor(grpc.aio.ServerInterceptor):
         def given(request: Any) -> Any:
             return messages(request) if handler.request_streaming else _read(handler, request)
 
-        async def unary(request: Any, context: Any) -> Any:
+        make, behavior = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+            (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+            (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+            (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
+        }[handler.request_streaming, handler.response_streaming]
+
+        async def call(request: Any, context: Any) -> Any:
             await admit(context)
-            behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
             return await behavior(given(request), context)
 
-        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            await admit(context)
-            behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            async with aclosing(behavior(given(request), context)) as responses:
-                async for response in responses:
-                    yield response
-
-        make: Any = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[handler.request_streaming, handler.response_streaming]
-        made: Handler = make(stream if handler.response_streaming else unary, None, handler.response_serializer)
-        return made
+        return make(call, None, handler.response_serializer)
 
     def _refusal(self, error: Exception, method: str) -> Handler:
-        async def refuse(requests: Any, context: Any) -> AsyncIterator[Any]:
+        async def refuse(requests: Any, context: Any) -> None:
             told = self._gate.refused(error, method, context.peer()) if isinstance(error, ExecsvcError) else error
             await _abort(context, told, method)
-            yield
 
-        return grpc.stream_stream_rpc_method_handler(observed_stream(refuse, self._observer(method)))
+        return grpc.stream_unary_rpc_method_handler(observed(refuse, self._observer(method)))
 
     def _observer(self, method: str) -> MethodObserver:
         return CallLog(method, self._observers.get(method))
@@ -195,27 +180,11 @@ def _reads(deserialize: Callable[[bytes], Any], request_bytes: int) -> Callable[
     return read
 
 
-def _unary(behavior: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
+def _answering(behavior: Behavior, method: str) -> Behavior:
     async def call(requests: Any, context: Any) -> Any:
         context.set_trailing_metadata(_trailer())
         try:
             return await behavior(requests, context)
-        except Exception as error:
-            await _abort(context, error, method)
-
-    return call
-
-
-def _stream(
-    behavior: Callable[[Any, Any], AsyncIterator[Any]], method: str
-) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def call(requests: Any, context: Any) -> AsyncIterator[Any]:
-        context.set_trailing_metadata(_trailer())
-        try:
-            # A stream that is given up must let go at once, not when it is collected.
-            async with aclosing(behavior(requests, context)) as responses:  # type: ignore[type-var]
-                async for response in responses:
-                    yield response
         except Exception as error:
             await _abort(context, error, method)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -112,9 +112,7 @@ class RpcServer:
                 ("grpc.absolute_max_metadata_size", METADATA),
             ],
         )
-        executions = ExecutionServicer(services, redaction)
-        v1.add_ExecutionServiceServicer_to_server(executions, self._server)
-        self._server.add_registered_method_handlers(SERVICES[0], {"StreamLogs": _serialized(executions.StreamLogs)})
+        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services, redaction), self._server)
         v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)
         v1.add_ServerServiceServicer_to_server(
             ServerServicer(services.executions, limits=limits, start_time=start_time, capabilities=capabilities),
@@ -178,13 +176,6 @@ class _Unregistered:
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
         """Leave them to the generic ones."""
-
-
-def _serialized(
-    stream_logs: Callable[[v1.StreamLogsRequest, Any], AsyncIterator[bytes]],
-) -> grpc.RpcMethodHandler[v1.StreamLogsRequest, bytes]:
-    """Handle StreamLogs, whose responses are bytes already; registered last, it takes the generated one's place."""
-    return grpc.unary_stream_rpc_method_handler(stream_logs, request_deserializer=v1.StreamLogsRequest.FromString)
 
 
 def _observers(calls: CallObserver | None) -> dict[str, MethodObserver]:

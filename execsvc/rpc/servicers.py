@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from execsvc import __version__
 from execsvc.redaction import Redaction
 from execsvc.rpc.callers import actor
-from execsvc.rpc.gate import caller
+from execsvc.rpc.gate import admitted, caller
 from execsvc.service import Executions, Limits, Services, Workflows
 from execsvc.wire import requests, responses
 from execsvc_client import v1
@@ -46,8 +46,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
         return v1.GetExecutionResponse(execution=responses.execution_message(execution, self._redaction, full=full))
 
-    async def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> AsyncIterator[Any]:
-        """See the proto. Answers the bytes of responses: ``RpcServer`` sends them as they are."""
+    def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> Any:
+        """See the proto, and ``_answered`` for what is awaited."""
         parts = self._logs.stream(
             caller().namespace,
             request.execution_id,
@@ -57,12 +57,7 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
             follow=request.follow,
             expected_uid=request.uid,
         )
-        async with aclosing(parts):
-            async for part in parts:
-                response = responses.log_response(part)
-                # While the client does not read, the response is all that is kept.
-                del part
-                yield response
+        return _answered(parts, responses.log_response, context)
 
     async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
         """See the proto."""
@@ -81,15 +76,11 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         status = await self._control(caller().namespace, command, by=by)
         return v1.ControlResponse(status=responses.status_message(status))
 
-    async def WatchExecution(
-        self, request: v1.WatchExecutionRequest, context: Any
-    ) -> AsyncIterator[v1.WatchExecutionResponse]:
-        """See the proto."""
+    def WatchExecution(self, request: v1.WatchExecutionRequest, context: Any) -> Any:
+        """See the proto, and ``_answered`` for what is awaited."""
         messages = responses.WatchMessages()
         snapshots = self._watcher.stream(caller().namespace, request.execution_id, tokens=request.include_tokens)
-        async with aclosing(snapshots):
-            async for snapshot in snapshots:
-                yield messages.response(snapshot)
+        return _answered(snapshots, lambda snapshot: messages.response(snapshot).SerializeToString(), context)
 
     async def ListExecutions(self, request: v1.ListExecutionsRequest, context: Any) -> v1.ListExecutionsResponse:
         """See the proto."""
@@ -110,6 +101,32 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
             # Its own log is gone with it.
             logger.info("execution %s of namespace %s deleted by %s", request.execution_id, namespace, by.shown)
         return v1.DeleteExecutionResponse()
+
+
+class _Item(Protocol):
+    @property
+    def last(self) -> bool: ...
+
+
+_T = TypeVar("_T", bound=_Item)
+
+
+async def _answered(items: AsyncGenerator[_T, None], response: Callable[[_T], bytes], context: Any) -> bytes:
+    """Answer a stream, for as long as the call's credential is valid.
+
+    All responses but the last are written, and that one is returned: gRPC sends it together with the status, in one
+    operation instead of two.
+    """
+    # A stream that is given up must let go at once, not when it is collected.
+    async with aclosing(admitted(items)) as following:
+        async for item in following:
+            data, last = response(item), item.last
+            # While the client does not read, the response is all that is kept.
+            del item
+            if last:
+                return data
+            await context.write(data)
+    raise AssertionError("a stream ended without its last response")
 
 
 class WorkflowServicer(v1.WorkflowServiceServicer):

@@ -117,13 +117,13 @@ class Watch:
             recent = self._made()
             while len(recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
                 self._bytes -= recent.popleft().size
-        if not self.subscribers:
-            return
-        # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
-        runs = [run if run.output is None else replace(run, output=None) for run in commit.nodes]
+        if commit.nodes and self.wants_nodes:
+            # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
+            runs = {run.node_id: run if run.output is None else replace(run, output=None) for run in commit.nodes}
+            for subscriber in self.subscribers:
+                if subscriber.wants_nodes:
+                    subscriber.nodes.update(runs)
         for subscriber in self.subscribers:
-            for run in runs:
-                subscriber.nodes[run.node_id] = run
             subscriber.changed.set()
 
     def after(self, cursor: int) -> Sequence[LogEntry] | None:

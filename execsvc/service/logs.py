@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
@@ -33,6 +33,8 @@ class LogPart:
     last_sequence: int
     #: Set in the last part if the execution has ended.
     final: ExecutionStatus | None = None
+    #: Whether the stream ends with it.
+    last: bool = False
     #: What the layer above has made of it, for the next follower.
     response: bytes | None = None
 
@@ -102,6 +104,9 @@ class Logs:
                     raise CursorOutOfRange(execution_id=execution_id, cursor=cursor, first=1, last=status.last_sequence)
                 uid = status.uid
                 ended = page.cursor >= status.last_sequence and (status.state.terminal or not follow)
+                if ended and not part.last:
+                    # For others who have this part, the stream goes on.
+                    part = replace(part, last=True)
                 cursor = page.cursor
                 # The first answer may be empty: it tells the client that the stream stands, and where. So does a
                 # heartbeat, which is due however much happens that the filter leaves out.
@@ -168,6 +173,7 @@ def _part(page: LogPage) -> LogPart:
         columns=page.columns,
         last_sequence=page.cursor,
         final=page.status if ended else None,
+        last=ended,
     )
 
 

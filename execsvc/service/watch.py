@@ -25,6 +25,11 @@ class Snapshot:
     tokens: Sequence[Token] = ()
     tokens_dropped: bool = False
 
+    @property
+    def last(self) -> bool:
+        """Whether the watch ends with it."""
+        return self.status.state.terminal
+
 
 class Watcher:
     """Streams snapshots; holds for each stream what changed since it last took something, and no more."""

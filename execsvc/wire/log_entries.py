@@ -163,14 +163,16 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 
 def _struct(fields: Mapping[str, Any]) -> bytes:
     """A ``google.protobuf.Struct``: a map is entries of key 1 and value 2."""
-    return b"".join(
-        [
-            _short_field(key, value)
-            if value.__class__ is str and len(value) <= _WORD and len(key) <= _WORD
-            else _field(key, value)
-            for key, value in fields.items()
-        ]
-    )
+    parts: list[bytes] = []
+    for key, value in fields.items():
+        kind = value.__class__
+        if kind is str and len(value) <= _WORD and len(key) <= _WORD:
+            parts.append(_short_field(key, value))
+        elif (kind is float or kind is int) and len(key) <= _WORD:
+            parts += (_before_number(key), _double(value))
+        else:
+            parts.append(_field(key, value))
+    return b"".join(parts)
 
 
 def _field(key: str, value: Any) -> bytes:
@@ -180,6 +182,12 @@ def _field(key: str, value: Any) -> bytes:
 @lru_cache(_REMEMBERED)
 def _short_field(key: str, value: str) -> bytes:
     return _field(key, value)
+
+
+@lru_cache(_REMEMBERED)
+def _before_number(key: str) -> bytes:
+    """A field whose value is a number, up to the eight bytes of that: those always make it the same length."""
+    return _field(key, 0)[:-8]
 
 
 @lru_cache(_REMEMBERED)

@@ -80,13 +80,14 @@ async def call(
     channel: grpc.aio.Channel, service: str, method: Any, request: Message, metadata: Sequence[tuple[str, str]]
 ) -> tuple[grpc.StatusCode, Any]:
     """Make a call; its code, and the answer (of a stream the first) or the error."""
-    kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
-    make = getattr(channel, "_".join(kind))(
+    # The one message of a stream goes out with the call: grpc.aio tells a call that is refused before its message was
+    # sent as its own INTERNAL error.
+    make = (channel.unary_stream if method.server_streaming else channel.unary_unary)(
         f"/{service}/{method.name}",
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
-    made = make([request] if method.client_streaming else request, metadata=metadata, timeout=30)
+    made = make(request, metadata=metadata, timeout=30)
     try:
         if not method.server_streaming:
             return OK, await made

@@ -94,7 +94,10 @@ def test_of_each_node_only_the_newest_row_is_kept_and_never_its_output() -> None
     running = NodeRun(node_id="a", state=NodeState.RUNNING, attempt=1)
     done = NodeRun(node_id="a", state=NodeState.COMPLETED, attempt=1, output=b'"large"')
     other = NodeRun(node_id="b", state=NodeState.RUNNING, attempt=1)
-    with changes.subscribe("default", "e") as (_, subscriber):
+    with (
+        changes.subscribe("default", "e", nodes=True) as (_, subscriber),
+        changes.subscribe("default", "e") as (_, reads_the_log),
+    ):
         changes.publish(Commit(namespace="default", status=status(2), nodes=[running, other]))
         changes.publish(Commit(namespace="default", status=status(3), nodes=[done]))
         assert {run.node_id: (run.state, run.output) for run in subscriber.take_nodes()} == {
@@ -102,6 +105,7 @@ def test_of_each_node_only_the_newest_row_is_kept_and_never_its_output() -> None
             "b": (NodeState.RUNNING, None),
         }
         assert not subscriber.take_nodes()
+        assert not reads_the_log.take_nodes(), "rows are kept for who will never take them"
 
 
 def test_tokens_and_changes_reach_the_followers_of_their_execution_only() -> None:
