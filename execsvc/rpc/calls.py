@@ -97,6 +97,9 @@ def _code_of(context: Any) -> str:
 def _code_of_failure(error: Exception, context: Any) -> str:
     if isinstance(error, grpc.aio.AbortError):
         return _code_of(context)
+    if isinstance(error, grpc.aio.BaseError):
+        # What was to be written can go nowhere.
+        return _CANCELLED
     if isinstance(error, ExecsvcError):
         return str(TABLE[type(error)].code.name)
     return grpc.StatusCode.INTERNAL.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -196,12 +195,12 @@ def _trailer() -> tuple[tuple[str, str], ...]:
 
 
 async def _abort(context: Any, error: Exception, method: str) -> None:
-    if isinstance(error, grpc.aio.AbortError):
+    if isinstance(error, grpc.aio.BaseError):
+        # An answer was given already, or there is nobody any more to take one: a connection that broke may make itself
+        # known by a response that cannot be written. gRPC ends the call.
         raise error
     if isinstance(error, ExecsvcError):
         code, message, status = status_of(error, request_id())
-    elif isinstance(error, asyncio.CancelledError):
-        raise error
     else:
         logger.error("%s failed", method, exc_info=error)
         code, message, status = internal_status(request_id())

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -539,3 +539,21 @@ async def test_an_unknown_execution_is_not_found_everywhere(stubs: Stubs, method
     found = await refusal(call.read() if method == "StreamLogs" else call)
     assert (found.code, found.info.reason) == (grpc.StatusCode.NOT_FOUND, "EXECUTION_NOT_FOUND")
     assert found.info.metadata["execution_id"] == "nobody"
+
+
+async def test_a_response_that_nobody_is_there_to_take_is_no_failure_of_the_server(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a connection that broke, a response that cannot be sent may tell before the call is cancelled."""
+
+    async def gone(items: AsyncGenerator[Any, None], *_: Any) -> bytes:
+        await items.aclose()
+        raise grpc.aio.InternalError("Failed grpc_call_start_batch")
+
+    monkeypatch.setattr("execsvc.rpc.servicers._answered", gone)
+    with caplog.at_level("DEBUG", logger="execsvc.rpc"):
+        async with start_server(), grpc.aio.insecure_channel(start_server.address) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await Stubs(channel).executions.StreamLogs(v1.StreamLogsRequest(execution_id="e")).read()
+    ours = [record for record in caplog.records if record.name.startswith("execsvc.rpc")]
+    assert [record.getMessage().split()[:2] for record in ours] == [["StreamLogs", "CANCELLED"]]
