@@ -214,10 +214,17 @@ def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, .
     )
 
 
-def columns_of(texts: Sequence[str]) -> LogColumns:
-    """Make log entries of JSON arrays: sequences, times, ranks of levels, node ids, attempts, messages, metadata."""
+def columns_of(texts: Sequence[str], max_bytes: int | None) -> tuple[LogColumns, bool]:
+    """Make log entries of JSON arrays: sequences, times, ranks of levels, node ids, attempts, messages, metadata.
+
+    Args:
+        max_bytes: as ``Store.log_page`` takes it.
+
+    Returns:
+        The entries, and whether that left some out.
+    """
     sequences, times, levels, node_ids, attempts, messages, metadata = map(orjson.loads, texts)
-    return LogColumns(
+    columns = LogColumns(
         sequences=sequences,
         times=times,
         levels=levels,
@@ -226,6 +233,11 @@ def columns_of(texts: Sequence[str]) -> LogColumns:
         messages=messages,
         metadata=metadata,
     )
+    # The arrays are longer than what is in them, and mostly short enough.
+    if max_bytes is None or len(texts[5]) + len(texts[6]) <= max_bytes:
+        return columns, False
+    within = columns.within(max_bytes)
+    return within, len(within) < len(columns)
 
 
 def error_text(error: ErrorInfo | None) -> str | None:

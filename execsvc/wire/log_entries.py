@@ -37,6 +37,7 @@ def _varint(number: int) -> bytes:
 _SMALL: Final = tuple(_varint(number) for number in range(1 << 14))
 _LOW: Final = tuple(bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14))
 _LOW_BITS: Final = (1 << 14) - 1
+_FOUR_BYTES: Final = 1 << 28
 
 
 def _number(number: int) -> bytes:
@@ -107,7 +108,10 @@ def encoded_entries(columns: LogColumns) -> bytes:
         entry = join(
             (
                 _SEQUENCE,
-                small[sequence] if sequence <= _LOW_BITS else low[sequence & _LOW_BITS] + _number(sequence >> 14),
+                small[sequence]
+                if sequence <= _LOW_BITS
+                else low[sequence & _LOW_BITS]
+                + (small[sequence >> 14] if sequence < _FOUR_BYTES else _number(sequence >> 14)),
                 times[len(fraction)],
                 fraction,
                 _place(level, node_id, attempt),

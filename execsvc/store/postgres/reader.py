@@ -175,9 +175,8 @@ class Reader:
         status, texts = status_of(row[:_STATUS_WIDTH]), row[_STATUS_WIDTH:]
         if after >= status.last_sequence:
             return LogPage(columns=LogColumns(), cursor=after, status=status)
-        found = LogColumns() if texts[0] is None else columns_of(texts)
-        columns = found if max_bytes is None else found.within(max_bytes)
-        whole = len(columns) == len(found) < limit
+        columns, cut = (LogColumns(), False) if texts[0] is None else columns_of(texts, max_bytes)
+        whole = not cut and len(columns) < limit
         return LogPage(columns=columns, cursor=status.last_sequence if whole else columns.sequences[-1], status=status)
 
     async def log_tail(
