@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from execsvc_client import Cancelled, Unavailable, v1
 from execsvc_client._errors import from_rpc_error, is_cut_off
@@ -21,12 +25,12 @@ MESSAGE = "the server gave the call up before it was read, as one does that clos
 
 
 def cut_off(context: grpc.ServicerContext) -> None:
-    """As a core does that is overrun, or closes."""
+    """As a core does that is overrun, which is shown below, or closes."""
     context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
 
 
-def failed(code: grpc.StatusCode, text: str) -> Any:
-    return from_rpc_error(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), text))
+def failed(code: grpc.StatusCode, text: str, *trailing: tuple[str, bytes]) -> Any:
+    return from_rpc_error(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(*trailing), text))
 
 
 def test_it_is_unavailability_and_what_grpc_said_is_its_cause() -> None:
@@ -34,6 +38,7 @@ def test_it_is_unavailability_and_what_grpc_said_is_its_cause() -> None:
 
     assert type(error) is Unavailable
     assert (error.code, error.reason, error.message) == ("UNAVAILABLE", "", MESSAGE)
+    assert isinstance(error.__cause__, grpc.aio.AioRpcError)
     assert error.__cause__.code() is grpc.StatusCode.CANCELLED
     assert is_cut_off(error)
 
@@ -46,6 +51,14 @@ def test_a_call_that_somebody_gave_up_stays_cancelled(text: str) -> None:
 
     assert type(error) is Cancelled
     assert not is_cut_off(error)
+
+
+def test_an_error_with_a_reason_is_the_servers_own() -> None:
+    status = status_pb2.Status(code=1, message="CANCELLED")
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason="R", domain="execsvc"))
+    error = failed(grpc.StatusCode.CANCELLED, "CANCELLED", ("grpc-status-details-bin", status.SerializeToString()))
+
+    assert (type(error), error.reason) == (Cancelled, "R")
 
 
 def test_only_the_code_and_the_text_together_tell() -> None:
@@ -134,3 +147,79 @@ async def test_logs_watches_and_wait_go_on(driver: Driver, server: ScriptedServe
 
     assert [entry.sequence for entry in log] == [1, 2, 3, 4]
     assert (snapshot.state, execution.state) == ("COMPLETED", "COMPLETED")
+
+
+class OverrunServer:
+    """A server whose event loop stands still: its gRPC core keeps a few calls that wait, and gives the others up."""
+
+    def __init__(self) -> None:
+        self._still = threading.Event()
+        self._freed = threading.Event()
+        self._closed = threading.Event()
+        self._listening = threading.Event()
+        self.target = ""
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._listening.wait(30)
+        self._channel = grpc.insecure_channel(self.target)
+        # A call that nobody holds is cancelled.
+        self._crowd: list[grpc.Future[v1.GetStatusResponse]] = []
+
+    async def _serve(self) -> None:
+        limits = [("grpc.server.max_pending_requests", 1), ("grpc.server.max_pending_requests_hard_limit", 1)]
+        server = grpc.aio.server(options=limits)
+        methods: dict[str, Any] = {"GetStatus": grpc.unary_unary_rpc_method_handler(self._stand_still)}
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("execsvc.v1.ExecutionService", methods)])
+        self.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        self._listening.set()
+        await asyncio.to_thread(self._closed.wait)
+        await server.stop(None)
+
+    async def _stand_still(self, request: bytes, context: Any) -> bytes:
+        self._still.set()
+        self._freed.wait()
+        return b""
+
+    def crowd(self) -> None:
+        """Let it stand still, and call until a call is given up: as many wait then as are kept."""
+        given_up = threading.Event()
+        self._call()
+        assert self._still.wait(30)
+        for _ in range(10):
+            self._call().add_done_callback(lambda call: given_up.set())
+        assert given_up.wait(30)
+
+    def _call(self) -> grpc.Future[v1.GetStatusResponse]:
+        call = v1.ExecutionServiceStub(self._channel).GetStatus.future(v1.GetStatusRequest(execution_id="crowd"))
+        self._crowd.append(call)
+        return call
+
+    def go_on(self) -> None:
+        self._freed.set()
+
+    def close(self) -> None:
+        self._freed.set()
+        self._closed.set()
+        self._thread.join()
+        self._channel.close()
+
+
+@pytest.fixture
+def overrun() -> Iterator[OverrunServer]:
+    server = OverrunServer()
+    try:
+        server.crowd()
+        yield server
+    finally:
+        server.close()
+
+
+async def test_this_is_what_a_core_says_that_is_overrun(connect: Callable[..., Driver], overrun: OverrunServer) -> None:
+    driver = connect(overrun.target)
+
+    with pytest.raises(Unavailable, match=MESSAGE):
+        await driver.call("status", "e")
+    overrun.go_on()
+
+    assert (await driver.call("status", "e")).execution_id == ""
