@@ -66,11 +66,11 @@ type method[Request, Response any] func(ctx context.Context, request Request, op
 
 // run makes a unary call within the client's call timeout, repeats included, and the context's deadline.
 func run[Request, Response any](
-	ctx context.Context, c *Client, call method[Request, Response], request Request, repeatable bool,
+	ctx context.Context, c *Client, call method[Request, Response], request Request, repeats repeats,
 ) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.callTimeout)
 	defer cancel()
-	return repeat(ctx, c, call, request, &retry{timing: c.timing, repeatable: repeatable})
+	return repeat(ctx, c, call, request, &retry{timing: c.timing, repeats: repeats})
 }
 
 // policy says whether and when a failed attempt is repeated.

@@ -84,7 +84,7 @@ func (c *Client) control(
 	if request.RequestId == "" {
 		request.RequestId = rand.Text()
 	}
-	response, err := run(ctx, c, c.executions.Control, request, true)
+	response, err := run(ctx, c, c.executions.Control, request, repeatedByClient)
 	if err != nil {
 		return nil, err
 	}

@@ -88,8 +88,10 @@ type Error struct {
 	RetryDelay time.Duration
 
 	definition bool
-	status     *status.Status
-	cause      error
+	// cutOff: a server's gRPC core gave the call up. It is unavailable, but gRPC on this side does not know.
+	cutOff bool
+	status *status.Status
+	cause  error
 }
 
 // Error returns the message with the reason, or the code where there is none.

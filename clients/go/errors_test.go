@@ -129,7 +129,7 @@ func TestOnlyABrokenConnectionIsOneToConnectAgainAfter(t *testing.T) {
 	for _, lost := range []error{
 		status.Error(codes.Unavailable, "any"), status.Error(codes.DeadlineExceeded, "any"),
 		status.Error(codes.Internal, "stream terminated by RST_STREAM with error code: INTERNAL_ERROR"),
-		status.Error(codes.Internal, "unexpected EOF"),
+		status.Error(codes.Internal, "unexpected EOF"), status.Error(codes.Canceled, "CANCELLED"),
 	} {
 		if !fromRPC(lost).lostConnection() {
 			t.Errorf("%v says nothing about the request", lost)
@@ -141,6 +141,29 @@ func TestOnlyABrokenConnectionIsOneToConnectAgainAfter(t *testing.T) {
 	} {
 		if fromRPC(final).lostConnection() {
 			t.Errorf("%v would be repeated for ever", final)
+		}
+	}
+}
+
+func TestACallThatAServersCoreGaveUpIsUnavailableAndOneThatSomebodyGaveUpIsCancelled(t *testing.T) {
+	said := status.Error(codes.Canceled, "CANCELLED")
+	cut := fromRPC(said)
+	if !errors.Is(cut, ErrUnavailable) || errors.Is(cut, ErrCancelled) || errors.Is(cut, context.Canceled) || cut.Reason != "" {
+		t.Errorf("%v is not simply ErrUnavailable", cut)
+	}
+	if want := "the server gave the call up before it was read, as one does that closes or is overrun [UNAVAILABLE]"; cut.Error() != want {
+		t.Errorf("got text %q", cut)
+	}
+	if !errors.Is(cut, said) || status.Code(cut) != codes.Unavailable {
+		t.Errorf("behind it is %v, its status %v", errors.Unwrap(cut), cut.GRPCStatus())
+	}
+	for _, wished := range []error{
+		status.Error(codes.Canceled, ""), status.Error(codes.Canceled, "grpc: the client connection is closing"),
+		status.FromContextError(context.Canceled).Err(), status.Error(codes.Canceled, "the job was CANCELLED"),
+		detailed(t, codes.Canceled),
+	} {
+		if found := fromRPC(wished); !errors.Is(found, ErrCancelled) || errors.Is(found, ErrUnavailable) || found.cutOff {
+			t.Errorf("%v is no longer ErrCancelled", wished)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (c *Client) Execute(ctx context.Context, request *ExecuteRequest) (*Status,
 		ValidateOnly:    asked.ValidateOnly,
 		Retry:           asked.Retry.message(),
 		WorkflowVersion: asked.WorkflowVersion,
-	}, true)
+	}, repeatedByClient)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func toInput(value any, path string, problems *problems) *structpb.Struct {
 
 // Status returns where an execution stands. ErrNotFound: there is no such execution.
 func (c *Client) Status(ctx context.Context, executionID string) (*Status, error) {
-	response, err := run(ctx, c, c.executions.GetStatus, &execsvcv1.GetStatusRequest{ExecutionId: executionID}, false)
+	response, err := run(ctx, c, c.executions.GetStatus, &execsvcv1.GetStatusRequest{ExecutionId: executionID}, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (c *Client) GetBasic(ctx context.Context, executionID string) (*Execution, 
 
 func (c *Client) get(ctx context.Context, executionID string, view execsvcv1.ExecutionView) (*Execution, error) {
 	request := &execsvcv1.GetExecutionRequest{ExecutionId: executionID, View: view}
-	response, err := run(ctx, c, c.executions.GetExecution, request, false)
+	response, err := run(ctx, c, c.executions.GetExecution, request, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func notEnded(ctx context.Context, executionID string, err error) error {
 // Kinds of errors: ErrFailedPrecondition (it has not ended), ErrNotFound.
 func (c *Client) Delete(ctx context.Context, executionID string) error {
 	request := &execsvcv1.DeleteExecutionRequest{ExecutionId: executionID}
-	_, err := run(ctx, c, c.executions.DeleteExecution, request, false)
+	_, err := run(ctx, c, c.executions.DeleteExecution, request, neverRepeated)
 	return err
 }
 
@@ -227,7 +227,7 @@ func (c *Client) ListPage(ctx context.Context, options *ListOptions) (*Page[*Exe
 	}
 	response, err := run(ctx, c, c.executions.ListExecutions, &execsvcv1.ListExecutionsRequest{
 		Filter: asked.Filter, OrderBy: asked.OrderBy, PageSize: asked.PageSize, PageToken: asked.PageToken,
-	}, false)
+	}, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}

@@ -213,7 +213,7 @@ func (c *Client) ListLogsPage(
 	if request.PageSize == 0 {
 		request.PageSize = defaultPageSize
 	}
-	response, err := run(ctx, c, c.executions.ListLogs, request, false)
+	response, err := run(ctx, c, c.executions.ListLogs, request, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}

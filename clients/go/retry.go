@@ -44,11 +44,31 @@ func (t timing) delay(attempt int, err *Error) time.Duration {
 	return max(time.Duration(float64(delay)*(1+t.chance())/2), err.RetryDelay)
 }
 
+// repeats says who repeats a unary call while the server is unavailable.
+type repeats int
+
+const (
+	// neverRepeated: it is not safe.
+	neverRepeated repeats = iota
+	// repeatedByGRPC: one of safeMethods. gRPC does not take a call that a server's core cut off for one to repeat: that
+	// is left to this client.
+	repeatedByGRPC
+	repeatedByClient
+)
+
+// after tells whether this client may repeat a call that failed so.
+func (r repeats) after(err *Error) bool {
+	if r == repeatedByGRPC {
+		return err.cutOff
+	}
+	return r == repeatedByClient && err.Is(ErrUnavailable)
+}
+
 // retry repeats one unary call while the server is unavailable, a few times, within the context's deadline.
 type retry struct {
-	timing     timing
-	repeatable bool
-	attempt    int
+	timing  timing
+	repeats repeats
+	attempt int
 }
 
 func (r *retry) delayAfter(ctx context.Context, err *Error) (time.Duration, error) {
@@ -56,7 +76,7 @@ func (r *retry) delayAfter(ctx context.Context, err *Error) (time.Duration, erro
 		return 0, contextError(ctx)
 	}
 	r.attempt++
-	if !r.repeatable || !err.Is(ErrUnavailable) || r.attempt >= maxAttempts {
+	if !r.repeats.after(err) || r.attempt >= maxAttempts {
 		return 0, err
 	}
 	delay := r.timing.delay(r.attempt, err)

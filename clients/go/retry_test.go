@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // clock is time that passes when the test says so.
@@ -36,7 +37,7 @@ func TestWaitsDoubleUpToALimitAndHalfOfEachIsChance(t *testing.T) {
 }
 
 func TestACallIsRepeatedOnlyIfUnavailableAndOnlySoOften(t *testing.T) {
-	repeated := &retry{timing: newClock().timing(1), repeatable: true}
+	repeated := &retry{timing: newClock().timing(1), repeats: repeatedByClient}
 	for range maxAttempts - 1 {
 		if _, err := repeated.delayAfter(t.Context(), unavailable); err != nil {
 			t.Fatal(err)
@@ -49,8 +50,35 @@ func TestACallIsRepeatedOnlyIfUnavailableAndOnlySoOften(t *testing.T) {
 		t.Error("a call that is not repeatable was repeated")
 	}
 	missing := &Error{Code: codes.NotFound}
-	if _, err := (&retry{timing: newClock().timing(1), repeatable: true}).delayAfter(t.Context(), missing); err != missing {
+	if _, err := (&retry{timing: newClock().timing(1), repeats: repeatedByClient}).delayAfter(t.Context(), missing); err != missing {
 		t.Errorf("got %v for an answer", err)
+	}
+}
+
+func TestWhatGRPCRepeatsIsRepeatedHereOnlyWhereTheServersCoreGaveItUp(t *testing.T) {
+	cut := fromRPC(status.Error(codes.Canceled, "CANCELLED"))
+	for _, repeats := range []repeats{repeatedByGRPC, repeatedByClient} {
+		repeated := &retry{timing: newClock().timing(1), repeats: repeats}
+		for _, want := range []time.Duration{100, 200, 400, 800} {
+			if got, err := repeated.delayAfter(t.Context(), cut); err != nil || got != want*time.Millisecond {
+				t.Errorf("got %v, %v, want %d ms", got, err, want)
+			}
+		}
+		if _, err := repeated.delayAfter(t.Context(), cut); err != cut {
+			t.Errorf("got %v after the last attempt", err)
+		}
+	}
+	if _, err := (&retry{timing: newClock().timing(1), repeats: repeatedByGRPC}).delayAfter(t.Context(), unavailable); err != unavailable {
+		t.Errorf("got %v for what gRPC has repeated already", err)
+	}
+	if _, err := (&retry{timing: newClock().timing(1), repeats: neverRepeated}).delayAfter(t.Context(), cut); err != cut {
+		t.Errorf("got %v for what is never repeated", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	repeated := &retry{timing: newClock().timing(1), repeats: repeatedByClient}
+	if _, err := repeated.delayAfter(ctx, cut); !errors.Is(err, ErrCancelled) {
+		t.Errorf("got %v for a call whose caller gave up as well", err)
 	}
 }
 
@@ -60,7 +88,7 @@ func TestACallIsNotRepeatedPastItsDeadline(t *testing.T) {
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	clock.at = deadline.Add(-50 * time.Millisecond)
-	if _, err := (&retry{timing: clock.timing(1), repeatable: true}).delayAfter(ctx, unavailable); err != unavailable {
+	if _, err := (&retry{timing: clock.timing(1), repeats: repeatedByClient}).delayAfter(ctx, unavailable); err != unavailable {
 		t.Errorf("got %v: what the server said is worth more than a mere deadline", err)
 	}
 }
@@ -110,7 +138,7 @@ func TestAnAnswerEndsAnOutageButOnlyNewsMakeWaitsSmall(t *testing.T) {
 func TestAContextThatIsDoneEndsEveryPolicy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, policy := range []policy{newReconnect(newClock().timing(1), 0), &retry{timing: newClock().timing(1), repeatable: true}} {
+	for _, policy := range []policy{newReconnect(newClock().timing(1), 0), &retry{timing: newClock().timing(1), repeats: repeatedByClient}} {
 		if _, err := policy.delayAfter(ctx, unavailable); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -194,6 +195,44 @@ func TestGRPCRepeatsCallsThatChangeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if asked := server.requests(); len(asked) != 2 {
+		t.Errorf("got %d calls", len(asked))
+	}
+}
+
+// cut is what a server's gRPC core says of a call that it hands to nobody.
+var cut = status.Error(codes.Canceled, "CANCELLED")
+
+func TestACallThatTheServersCoreGaveUpIsRepeatedWhereThatIsSafe(t *testing.T) {
+	server := &scripted{answers: []error{cut, cut, nil, cut, nil, cut, nil, cut}}
+	client := serve(t, server, nil)
+	if _, err := client.Execute(t.Context(), &ExecuteRequest{WorkflowID: "w"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Stop(t.Context(), "e", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Status(t.Context(), "e"); err != nil {
+		t.Error(err)
+	}
+	if err := client.Delete(t.Context(), "e"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	asked := server.requests()
+	if len(asked) != 8 || !proto.Equal(asked[0], asked[1]) || !proto.Equal(asked[0], asked[2]) ||
+		!proto.Equal(asked[3], asked[4]) || !proto.Equal(asked[5], asked[6]) {
+		t.Errorf("got %v", asked)
+	}
+}
+
+func TestACallThatTheServersCoreGivesUpEachTimeSaysSo(t *testing.T) {
+	server := &scripted{answers: []error{cut, cut, cut, cut, cut, cut}}
+	client := serve(t, server, nil)
+	var found *Error
+	if _, err := client.Status(t.Context(), "e"); !errors.As(err, &found) || !errors.Is(err, ErrUnavailable) ||
+		!strings.Contains(found.Message, "gave the call up") || status.Code(errors.Unwrap(found)) != codes.Canceled {
+		t.Errorf("got %v", err)
+	}
+	if asked := server.requests(); len(asked) != maxAttempts {
 		t.Errorf("got %d calls", len(asked))
 	}
 }

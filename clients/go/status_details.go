@@ -72,8 +72,18 @@ func fromRPC(err error) *Error {
 			translated.RetryDelay = detail.RetryDelay.AsDuration()
 		}
 	}
+	if translated.Code == codes.Canceled && translated.Message == cutOff && translated.Reason == "" {
+		// Nobody's wish: that code would say so.
+		told := status.New(codes.Unavailable,
+			"the server gave the call up before it was read, as one does that closes or is overrun")
+		return &Error{Code: told.Code(), Message: told.Message(), cutOff: true, status: told, cause: err}
+	}
 	return translated
 }
+
+// cutOff is what a server's gRPC core says, with the code of the same name, of a call that it hands to nobody: one that
+// comes while the server closes, or while more wait than it keeps. A call given up on this side is told in other words.
+const cutOff = "CANCELLED"
 
 // invalidRequest is the reason the server, too, gives for requests that are not valid.
 const invalidRequest = "INVALID_REQUEST"

@@ -67,6 +67,34 @@ func TestALogGoesOnAtItsCursorAfterEachBreak(t *testing.T) {
 	}
 }
 
+func TestALogAndAWatchGoOnWhereTheServersCoreGaveThemUp(t *testing.T) {
+	server := &scripted{
+		logs: []logConnection{
+			{err: cut},
+			{responses: []*execsvcv1.StreamLogsResponse{entries(2, 1, 2)}, err: cut},
+			{responses: []*execsvcv1.StreamLogsResponse{final(entries(3, 3))}},
+		},
+		watches: []connection[*execsvcv1.WatchExecutionResponse]{
+			{err: cut},
+			{responses: []*execsvcv1.WatchExecutionResponse{seen(execsvcv1.ExecutionState_EXECUTION_STATE_COMPLETED)}},
+		},
+	}
+	client := serve(t, server, nil)
+	if read := sequences(t, client.Logs(t.Context(), "e", &LogOptions{Follow: true})); !slices.Equal(read, []int64{1, 2, 3}) {
+		t.Errorf("read %v", read)
+	}
+	states := []State{}
+	for snapshot, err := range client.Watch(t.Context(), "e", nil).All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, snapshot.State)
+	}
+	if !slices.Equal(states, []State{StateCompleted}) {
+		t.Errorf("saw %v", states)
+	}
+}
+
 func TestTheTailIsAskedForOnceAndThenThePlaceIsKnown(t *testing.T) {
 	server := &scripted{logs: []logConnection{
 		{err: away},

@@ -50,7 +50,7 @@ func (c *Client) Validate(ctx context.Context, definition Definition) (*Validati
 		return nil, err
 	}
 	request := &execsvcv1.ValidateWorkflowRequest{Definition: message}
-	response, err := run(ctx, c, c.workflows.ValidateWorkflow, request, false)
+	response, err := run(ctx, c, c.workflows.ValidateWorkflow, request, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (c *Client) CreateWorkflow(ctx context.Context, workflowID string, definiti
 		return nil, err
 	}
 	request := &execsvcv1.CreateWorkflowRequest{WorkflowId: workflowID, Definition: message}
-	response, err := run(ctx, c, c.workflows.CreateWorkflow, request, true)
+	response, err := run(ctx, c, c.workflows.CreateWorkflow, request, repeatedByClient)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (c *Client) CreateWorkflow(ctx context.Context, workflowID string, definiti
 // there is no such workflow, or not in this version.
 func (c *Client) GetWorkflow(ctx context.Context, workflowID, version string) (*Workflow, error) {
 	request := &execsvcv1.GetWorkflowRequest{WorkflowId: workflowID, Version: version}
-	response, err := run(ctx, c, c.workflows.GetWorkflow, request, false)
+	response, err := run(ctx, c, c.workflows.GetWorkflow, request, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (c *Client) ListWorkflowsPage(ctx context.Context, options *ListWorkflowOpt
 	}
 	response, err := run(ctx, c, c.workflows.ListWorkflows, &execsvcv1.ListWorkflowsRequest{
 		WorkflowId: asked.WorkflowID, PageSize: asked.PageSize, PageToken: asked.PageToken,
-	}, false)
+	}, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ type NodeType struct {
 
 // NodeTypes returns the node types that the server runs, by name.
 func (c *Client) NodeTypes(ctx context.Context) ([]*NodeType, error) {
-	response, err := run(ctx, c, c.workflows.ListNodeTypes, &execsvcv1.ListNodeTypesRequest{}, false)
+	response, err := run(ctx, c, c.workflows.ListNodeTypes, &execsvcv1.ListNodeTypesRequest{}, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ type ServerInfo struct {
 
 // ServerInfo returns the server's version, limits and capabilities.
 func (c *Client) ServerInfo(ctx context.Context) (*ServerInfo, error) {
-	response, err := run(ctx, c, c.server.GetServerInfo, &execsvcv1.GetServerInfoRequest{}, false)
+	response, err := run(ctx, c, c.server.GetServerInfo, &execsvcv1.GetServerInfoRequest{}, repeatedByGRPC)
 	if err != nil {
 		return nil, err
 	}

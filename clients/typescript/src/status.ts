@@ -38,6 +38,10 @@ const BROKEN_CODES: ReadonlySet<Code> = new Set([
 const BROKEN_TEXT = /RST_STREAM|GOAWAY|Stream removed|Socket closed|ENHANCE_YOUR_CALM|Connection reset/;
 const RELAYED_CODES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Canceled, Code.ResourceExhausted]);
 
+// What a server's gRPC core says, with the code of the same name, of a call that it hands to nobody: one that comes while
+// the server closes, or while more wait than it keeps. A call given up on this side is told in other words.
+const CUT_OFF = "CANCELLED";
+
 /** Returns the error that stands for whatever a call threw. */
 export function fromCallError(thrown: unknown): errors.ExecsvcError {
   if (thrown instanceof errors.ExecsvcError) {
@@ -48,6 +52,13 @@ export function fromCallError(thrown: unknown): errors.ExecsvcError {
   const parts = { details, cause: error };
   if (isBroken(error, details.reason)) {
     return new errors.UnavailableError(`the connection broke: ${error.rawMessage}`, parts);
+  }
+  if (error.code === Code.Canceled && error.rawMessage === CUT_OFF && !details.reason) {
+    // Nobody's wish: that code would say so.
+    return new errors.UnavailableError(
+      "the server gave the call up before it was read, as one does that closes or is overrun",
+      parts,
+    );
   }
   const code = codeName(error.code);
   const Class = BY_CODE.get(code) ?? errors.InternalError;

@@ -102,6 +102,81 @@ describe("a broken connection", { timeout: 60_000 }, () => {
     assert.equal(calls, 1);
   });
 
+  test("a call that the server's gRPC core gave up is repeated, and delete is not", async () => {
+    let calls = 0;
+    const fail = () => {
+      calls += 1;
+      if (calls < 3) {
+        throw new ConnectError("CANCELLED", Code.Canceled);
+      }
+      return {};
+    };
+    await using server = await serve({ execute: fail, control: fail, getStatus: fail, deleteExecution: fail });
+    using client = new ExecutionClient({ target: server.target });
+    for (const call of [() => client.execute({ workflowId: "w" }), () => client.pause("a"), () => client.status("a")]) {
+      calls = 0;
+      await call();
+      assert.equal(calls, 3);
+    }
+    calls = 0;
+    await assert.rejects(client.delete("a"), UnavailableError);
+    assert.equal(calls, 1);
+  });
+
+  test("a call that the server's gRPC core gives up each time says so", async () => {
+    let calls = 0;
+    await using server = await serve({
+      getStatus: () => {
+        calls += 1;
+        throw new ConnectError("CANCELLED", Code.Canceled);
+      },
+    });
+    using client = new ExecutionClient({ target: server.target });
+    await assert.rejects(client.status("a"), (error: UnavailableError) => {
+      assert.ok(error instanceof UnavailableError);
+      assert.equal((error.cause as ConnectError).code, Code.Canceled);
+      return /gave the call up/.test(error.message);
+    });
+    assert.equal(calls, 5);
+  });
+
+  test("a log and a watch go on where the server's gRPC core gave them up", async () => {
+    const asked: bigint[] = [];
+    let watches = 0;
+    await using server = await serve({
+      async *streamLogs({ afterSequence }) {
+        asked.push(afterSequence);
+        if (asked.length === 2) {
+          yield numbered(1n, 2n);
+        }
+        if (asked.length < 4) {
+          throw new ConnectError("CANCELLED", Code.Canceled);
+        }
+        yield numbered(3n);
+        yield DONE;
+      },
+      async *watchExecution() {
+        watches += 1;
+        if (watches === 1) {
+          throw new ConnectError("CANCELLED", Code.Canceled);
+        }
+        yield { status: { state: v1.ExecutionState.COMPLETED } };
+      },
+    });
+    using client = new ExecutionClient({ target: server.target });
+    const read: number[] = [];
+    for await (const { sequence } of client.logs("a", { follow: true })) {
+      read.push(sequence);
+    }
+    assert.deepEqual(read, [1, 2, 3]);
+    assert.deepEqual(asked, [0n, 0n, 2n, 2n]);
+    const states: string[] = [];
+    for await (const { status } of client.watch("a")) {
+      states.push(status.state);
+    }
+    assert.deepEqual([states, watches], [["COMPLETED"], 2]);
+  });
+
   test("an execution keeps its id when the call is repeated", async () => {
     const ids: string[] = [];
     await using server = await serve({

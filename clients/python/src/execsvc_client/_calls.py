@@ -14,6 +14,7 @@ from execsvc_client._definition import DefinitionLike, to_definition
 from execsvc_client._errors import invalid
 from execsvc_client._fill import fill_message
 from execsvc_client._models import Execution, ExecutionState, ExecutionStatus, LogEntry, LogLevel, RetryPolicy
+from execsvc_client._retry import Repeats
 from execsvc_client._values import Problems
 
 _T = TypeVar("_T")
@@ -37,8 +38,8 @@ class Call(Generic[_T]):
     request: Message
     #: Makes the answer out of the response.
     answer: Callable[[Any], _T]
-    #: Whether this client repeats it while the server is unavailable: it is safe to, and gRPC does not.
-    repeatable: bool = False
+    #: ``BY_GRPC`` are those that ``_channel.SAFE_METHODS`` names.
+    repeats: Repeats = Repeats.BY_GRPC
 
 
 def execute(
@@ -74,7 +75,7 @@ def execute(
         method="Execute",
         request=filled(request, fields),
         answer=lambda response: ExecutionStatus.from_proto(response.status),
-        repeatable=True,
+        repeats=Repeats.BY_CLIENT,
     )
 
 
@@ -124,7 +125,7 @@ def control(
         method="Control",
         request=filled(v1.ControlRequest(), fields),
         answer=lambda response: ExecutionStatus.from_proto(response.status),
-        repeatable=True,
+        repeats=Repeats.BY_CLIENT,
     )
 
 
@@ -138,6 +139,7 @@ def delete(execution_id: str) -> Call[None]:
         method="DeleteExecution",
         request=filled(v1.DeleteExecutionRequest(), {"execution_id": execution_id}),
         answer=lambda response: None,
+        repeats=Repeats.NEVER,
     )
 
 

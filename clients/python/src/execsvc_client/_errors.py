@@ -174,8 +174,9 @@ _BY_CODE: Mapping[str, type[ExecsvcError]] = {
 
 #: What gRPC cores write where a connection broke without a status from the server.
 _BROKEN = ("RST_STREAM", "GOAWAY", "Stream removed", "Socket closed", "ENHANCE_YOUR_CALM", "Connection reset")
-#: What a server's gRPC core says of a call that comes while it closes. A call given up on this side is told in words.
-_CLOSED = "CANCELLED"
+#: What a server's gRPC core says, with the code of the same name, of a call that it hands to nobody: one that comes
+#: while the server closes, or while more wait than it keeps. A call given up on this side is told in words.
+_CUT_OFF = "CANCELLED"
 
 
 def from_rpc_error(error: grpc.RpcError) -> ExecsvcError:
@@ -184,7 +185,14 @@ def from_rpc_error(error: grpc.RpcError) -> ExecsvcError:
     call = cast("grpc.Call", error)
     name = call.code().name
     details = read_details(call.trailing_metadata())
-    translated = _BY_CODE.get(name, InternalError)(call.details() or None, code=name, details=details)
+    translated: ExecsvcError
+    if name == "CANCELLED" and call.details() == _CUT_OFF and not details.reason:
+        # Nobody's wish: that code would say so.
+        translated = Unavailable(
+            "the server gave the call up before it was read, as one does that closes or is overrun"
+        )
+    else:
+        translated = _BY_CODE.get(name, InternalError)(call.details() or None, code=name, details=details)
     # Raised away from where the call failed: without this the cause would be lost.
     translated.__cause__ = error
     return translated
@@ -196,14 +204,23 @@ def invalid(problems: Sequence[Problem], cls: type[InvalidArgument] = InvalidArg
     return cls(f"{problems[0]}{more}", details=Details(reason="INVALID_REQUEST", field_violations=tuple(problems)))
 
 
+def is_cut_off(error: ExecsvcError) -> bool:
+    """Whether a server's gRPC core gave the call up: it is unavailable, but gRPC on this side does not know."""
+    # Every error of a call is also the call.
+    cause = error.__cause__
+    return (
+        isinstance(error, Unavailable)
+        and isinstance(cause, grpc.RpcError)
+        and cast("grpc.Call", cause).code() is grpc.StatusCode.CANCELLED
+    )
+
+
 def is_lost_connection(error: ExecsvcError) -> bool:
     """Whether a stream broke for a reason that says nothing about the request, so that connecting again may help."""
     if isinstance(error, Unavailable | DeadlineExceeded):
         return True
     if error.reason:
         return False
-    if error.code == "CANCELLED" and error.message == _CLOSED:
-        return True
     return error.code in {"INTERNAL", "UNKNOWN", "CANCELLED", "RESOURCE_EXHAUSTED"} and any(
         mark in error.message for mark in _BROKEN
     )

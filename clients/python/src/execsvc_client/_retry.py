@@ -6,8 +6,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from execsvc_client._errors import DeadlineExceeded, ExecsvcError, Unavailable, is_lost_connection
+from execsvc_client._errors import DeadlineExceeded, ExecsvcError, Unavailable, is_cut_off, is_lost_connection
 
 #: Attempts at one unary call, the first included. gRPC allows no more in a service config.
 MAX_ATTEMPTS = 5
@@ -38,12 +39,22 @@ class Timing:
         return max(delay * (1 + self.chance()) / 2, error.retry_delay or 0.0)
 
 
+class Repeats(Enum):
+    """Who repeats a unary call while the server is unavailable."""
+
+    #: It is not safe.
+    NEVER = auto()
+    #: gRPC, which does not take a call that a server's core cut off for one to repeat: that is left to this client.
+    BY_GRPC = auto()
+    BY_CLIENT = auto()
+
+
 class Retry:
     """Repeats one unary call while the server is unavailable, a few times, within the call's deadline."""
 
-    def __init__(self, timing: Timing, *, repeatable: bool, deadline: float) -> None:
+    def __init__(self, timing: Timing, *, repeats: Repeats, deadline: float) -> None:
         self._timing = timing
-        self._repeatable = repeatable
+        self._repeats = repeats
         self._deadline = deadline
         self._attempt = 0
 
@@ -58,12 +69,17 @@ class Retry:
             ExecsvcError: the error itself, where another attempt is not safe, not useful or too late.
         """
         self._attempt += 1
-        if not self._repeatable or not isinstance(error, Unavailable) or self._attempt >= MAX_ATTEMPTS:
+        if not self._may_repeat_after(error) or self._attempt >= MAX_ATTEMPTS:
             raise error
         delay = self._timing.delay(self._attempt, error)
         if delay >= self.call_timeout():
             raise error
         return delay
+
+    def _may_repeat_after(self, error: ExecsvcError) -> bool:
+        if self._repeats is Repeats.BY_GRPC:
+            return is_cut_off(error)
+        return self._repeats is Repeats.BY_CLIENT and isinstance(error, Unavailable)
 
 
 class Reconnect:

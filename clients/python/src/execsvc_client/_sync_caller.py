@@ -87,7 +87,7 @@ class Caller:
     def _run(self, call: Call[_T]) -> _T:
         settings = self._settings
         deadline = settings.timing.clock() + settings.call_timeout
-        return self._repeat(call, Retry(settings.timing, repeatable=call.repeatable, deadline=deadline))
+        return self._repeat(call, Retry(settings.timing, repeats=call.repeats, deadline=deadline))
 
     def _repeat(self, call: Call[_T], policy: Retry | Reconnect) -> _T:
         while True:

@@ -6,6 +6,7 @@ from execsvc_client import v1
 from execsvc_client._calls import Call, Page, filled
 from execsvc_client._definition import DefinitionLike, to_definition
 from execsvc_client._models import NodeType, ServerInfo, Validation, Workflow
+from execsvc_client._retry import Repeats
 from execsvc_client._values import plain_time
 
 
@@ -27,7 +28,7 @@ def create(workflow_id: str, definition: DefinitionLike) -> Call[Workflow]:
         method="CreateWorkflow",
         request=filled(request, {"workflow_id": workflow_id}),
         answer=lambda response: Workflow.from_proto(response.workflow, created=response.created),
-        repeatable=True,
+        repeats=Repeats.BY_CLIENT,
     )
 
 

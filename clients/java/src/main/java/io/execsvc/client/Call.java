@@ -10,8 +10,7 @@ import java.util.function.Function;
  * @param method what is called
  * @param request what is sent
  * @param answer makes the answer out of the response
- * @param repeatable whether this client repeats it while the server is unavailable: that is safe,
- *     and gRPC does not do it
+ * @param repeats who repeats it while the server is unavailable
  */
 record Call<Q extends Message, R extends Message, T>(
-    MethodDescriptor<Q, R> method, Q request, Function<R, T> answer, boolean repeatable) {}
+    MethodDescriptor<Q, R> method, Q request, Function<R, T> answer, Repeats repeats) {}

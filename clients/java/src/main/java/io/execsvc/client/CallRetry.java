@@ -6,13 +6,13 @@ final class CallRetry implements RepeatPolicy {
   static final int MAX_ATTEMPTS = 5;
 
   private final Timing timing;
-  private final boolean repeatable;
+  private final Repeats repeats;
   private final long deadline;
   private int attempt;
 
-  CallRetry(Timing timing, boolean repeatable, long deadline) {
+  CallRetry(Timing timing, Repeats repeats, long deadline) {
     this.timing = timing;
-    this.repeatable = repeatable;
+    this.repeats = repeats;
     this.deadline = deadline;
   }
 
@@ -24,7 +24,7 @@ final class CallRetry implements RepeatPolicy {
   @Override
   public long delayAfter(ExecsvcException error) {
     attempt++;
-    if (!repeatable || !(error instanceof UnavailableException) || attempt >= MAX_ATTEMPTS) {
+    if (!repeats.after(error) || attempt >= MAX_ATTEMPTS) {
       throw error;
     }
     long delay = timing.delay(attempt, error);

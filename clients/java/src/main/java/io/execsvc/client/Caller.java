@@ -25,7 +25,7 @@ record Caller(Connection connection, Timing timing, long callTimeout, OptionalLo
       return CompletableFuture.failedFuture(error);
     }
     long deadline = timing.now() + callTimeout;
-    return repeat(call, new CallRetry(timing, call.repeatable(), deadline));
+    return repeat(call, new CallRetry(timing, call.repeats(), deadline));
   }
 
   <Q extends Message, R extends Message, T> CompletableFuture<T> repeat(

@@ -38,7 +38,7 @@ final class ExecutionCalls {
         ExecutionServiceGrpc.getExecuteMethod(),
         MessageFiller.<ExecuteRequest>request(ExecuteRequest.newBuilder(), fields),
         response -> new ExecutionStatus(response.getStatus()),
-        true);
+        Repeats.BY_CLIENT);
   }
 
   static Call<?, ?, ExecutionStatus> status(String executionId) {
@@ -46,7 +46,7 @@ final class ExecutionCalls {
         ExecutionServiceGrpc.getGetStatusMethod(),
         MessageFiller.<GetStatusRequest>request(GetStatusRequest.newBuilder(), about(executionId)),
         response -> new ExecutionStatus(response.getStatus()),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static Call<?, ?, Execution> get(String executionId, ExecutionView view) {
@@ -56,7 +56,7 @@ final class ExecutionCalls {
         ExecutionServiceGrpc.getGetExecutionMethod(),
         MessageFiller.<GetExecutionRequest>request(GetExecutionRequest.newBuilder(), fields),
         response -> new Execution(response.getExecution()),
-        false);
+        Repeats.BY_GRPC);
   }
 
   /** The id that is made where there is none makes the call safe to repeat. */
@@ -73,7 +73,7 @@ final class ExecutionCalls {
         ExecutionServiceGrpc.getControlMethod(),
         MessageFiller.<ControlRequest>request(ControlRequest.newBuilder(), fields),
         response -> new ExecutionStatus(response.getStatus()),
-        true);
+        Repeats.BY_CLIENT);
   }
 
   /**
@@ -85,7 +85,7 @@ final class ExecutionCalls {
         MessageFiller.<DeleteExecutionRequest>request(
             DeleteExecutionRequest.newBuilder(), about(executionId)),
         response -> null,
-        false);
+        Repeats.NEVER);
   }
 
   static Call<?, ?, Page<Execution>> list(Map<String, ?> options) {
@@ -99,7 +99,7 @@ final class ExecutionCalls {
             new Page<>(
                 response.getExecutionsList().stream().map(Execution::new).toList(),
                 response.getNextPageToken()),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static Call<?, ?, Page<LogEntry>> listLogs(String executionId, Map<String, ?> options) {
@@ -113,7 +113,7 @@ final class ExecutionCalls {
             new Page<>(
                 response.getEntriesList().stream().map(LogEntry::new).toList(),
                 response.getNextPageToken()),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static StreamLogsRequest streamLogs(String executionId, Consumer<LogOptions> with) {

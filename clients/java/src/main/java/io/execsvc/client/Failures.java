@@ -19,6 +19,13 @@ final class Failures {
           "ENHANCE_YOUR_CALM",
           "Connection reset");
 
+  /**
+   * What a server's gRPC core says, with the code of the same name, of a call that it hands to
+   * nobody: one that comes while the server closes, or while more wait than it keeps. A call given
+   * up on this side is told in other words.
+   */
+  private static final String CUT_OFF = "CANCELLED";
+
   private Failures() {}
 
   /** Returns the exception that stands for a failed call, its details unpacked. */
@@ -30,7 +37,17 @@ final class Failures {
     boolean fromCall =
         failure instanceof StatusRuntimeException || failure instanceof StatusException;
     StatusDetails details = fromCall ? StatusDetails.of(failure) : StatusDetails.NONE;
-    ExecsvcException made = of(status.getCode(), message(status), details);
+    boolean cutOff =
+        status.getCode() == Status.Code.CANCELLED
+            && CUT_OFF.equals(status.getDescription())
+            && details.reason().isEmpty();
+    // A call that was cut off is nobody's wish: CANCELLED would say so.
+    ExecsvcException made =
+        cutOff
+            ? unavailable(
+                "the server gave the call up before it was read,"
+                    + " as one does that closes or is overrun")
+            : of(status.getCode(), message(status), details);
     made.initCause(failure);
     return made;
   }
@@ -95,6 +112,16 @@ final class Failures {
 
   static UnavailableException unavailable(String message) {
     return new UnavailableException(message, StatusDetails.NONE);
+  }
+
+  /**
+   * Whether a server's gRPC core gave the call up: it is unavailable, but gRPC on this side does
+   * not know.
+   */
+  static boolean isCutOff(ExecsvcException error) {
+    return error instanceof UnavailableException
+        && error.getCause() instanceof StatusRuntimeException cause
+        && cause.getStatus().getCode() == Status.Code.CANCELLED;
   }
 
   /**

@@ -20,7 +20,7 @@ final class WorkflowCalls {
         WorkflowServiceGrpc.getValidateWorkflowMethod(),
         ValidateWorkflowRequest.newBuilder().setDefinition(definition.raw()).build(),
         Validation::new,
-        false);
+        Repeats.BY_GRPC);
   }
 
   /** Safe to repeat: a repeat answers the version there is. */
@@ -30,7 +30,7 @@ final class WorkflowCalls {
         WorkflowServiceGrpc.getCreateWorkflowMethod(),
         MessageFiller.<CreateWorkflowRequest>request(CreateWorkflowRequest.newBuilder(), fields),
         response -> new Workflow(response.getWorkflow(), response.getCreated()),
-        true);
+        Repeats.BY_CLIENT);
   }
 
   static Call<?, ?, Workflow> get(String workflowId, String version) {
@@ -39,7 +39,7 @@ final class WorkflowCalls {
         WorkflowServiceGrpc.getGetWorkflowMethod(),
         MessageFiller.<GetWorkflowRequest>request(GetWorkflowRequest.newBuilder(), fields),
         response -> new Workflow(response.getWorkflow(), false),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static Call<?, ?, Page<Workflow>> list(String workflowId, int pageSize, String pageToken) {
@@ -52,7 +52,7 @@ final class WorkflowCalls {
             new Page<>(
                 response.getWorkflowsList().stream().map(one -> new Workflow(one, false)).toList(),
                 response.getNextPageToken()),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static Call<?, ?, List<NodeType>> nodeTypes() {
@@ -60,7 +60,7 @@ final class WorkflowCalls {
         WorkflowServiceGrpc.getListNodeTypesMethod(),
         ListNodeTypesRequest.getDefaultInstance(),
         response -> response.getNodeTypesList().stream().map(NodeType::new).toList(),
-        false);
+        Repeats.BY_GRPC);
   }
 
   static Call<?, ?, ServerInfo> serverInfo() {
@@ -68,6 +68,6 @@ final class WorkflowCalls {
         ServerServiceGrpc.getGetServerInfoMethod(),
         GetServerInfoRequest.getDefaultInstance(),
         ServerInfo::new,
-        false);
+        Repeats.BY_GRPC);
   }
 }

@@ -24,6 +24,7 @@ import java.io.IOException;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +42,9 @@ import org.junit.jupiter.api.Timeout;
 class ClientTest {
   private static final Definition DEFINITION =
       Definition.of(Map.of("nodes", List.of(Map.of("id", "o", "type", "output"))));
+
+  /** What a server's gRPC core says of a call that it hands to nobody. */
+  private static final Status CUT_OFF = Status.CANCELLED.withDescription("CANCELLED");
 
   private ScriptedServer server;
   private ExecutionClient client;
@@ -296,6 +300,53 @@ class ClientTest {
     server.failures.addAll(List.of(Status.UNAVAILABLE, Status.UNAVAILABLE));
     client.status("x");
     assertEquals(3, server.requests.size());
+  }
+
+  @Test
+  void callThatTheServersCoreGaveUpIsRepeatedWhereThatIsSafe() {
+    for (Runnable call :
+        List.<Runnable>of(
+            () -> client.execute(DEFINITION, Map.of()),
+            () -> client.pause("x"),
+            () -> client.status("x"))) {
+      server.requests.clear();
+      server.failures.addAll(List.of(CUT_OFF, CUT_OFF));
+      call.run();
+      assertEquals(3, server.requests.size());
+      assertEquals(1, server.requests.stream().distinct().count());
+    }
+    server.requests.clear();
+    server.failures.add(CUT_OFF);
+    assertThrows(UnavailableException.class, () -> client.delete("x"));
+    assertEquals(1, server.requests.size());
+  }
+
+  @Test
+  void callThatTheServersCoreGivesUpEachTimeSaysSo() {
+    server.failures.addAll(Collections.nCopies(10, CUT_OFF));
+    UnavailableException error = assertThrows(UnavailableException.class, () -> client.status("x"));
+    assertTrue(error.description().contains("gave the call up"), error.description());
+    assertEquals(Status.Code.CANCELLED, Status.fromThrowable(error.getCause()).getCode());
+    assertEquals(5, server.requests.size());
+  }
+
+  @Test
+  void logGoesOnWhereTheServersCoreGaveItUp() throws Exception {
+    CompletableFuture<Void> script = brokenOnce(CUT_OFF);
+    List<Long> read = new ArrayList<>();
+    try (LogStream log = client.logs("x", options -> options.follow(true))) {
+      log.forEach(entry -> read.add(entry.sequence()));
+    }
+    script.join();
+    CompletableFuture<Void> again = brokenOnce(CUT_OFF);
+    LogSubscription log =
+        client
+            .async()
+            .logs("x", options -> options.follow(true), entry -> read.add(entry.sequence()));
+    log.end().get();
+    again.join();
+    assertEquals(List.of(1L, 2L, 3L, 4L, 1L, 2L, 3L, 4L), read);
+    assertEquals(4, server.requests.size());
   }
 
   @Test

@@ -155,6 +155,54 @@ class FailuresTest {
   }
 
   @Test
+  void callThatAServersCoreGaveUpIsUnavailability() {
+    StatusRuntimeException said =
+        Status.CANCELLED.withDescription("CANCELLED").asRuntimeException();
+    ExecsvcException error = Failures.of(said);
+    assertInstanceOf(UnavailableException.class, error);
+    assertEquals(Status.Code.UNAVAILABLE, error.code());
+    assertEquals("", error.reason());
+    assertEquals(
+        "the server gave the call up before it was read, as one does that closes or is overrun",
+        error.description());
+    assertSame(said, error.getCause());
+    assertTrue(Failures.isCutOff(error));
+    assertTrue(Failures.isLostConnection(error));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "cancelled",
+        "the job was CANCELLED",
+        "the caller gave up",
+        "Channel shutdownNow invoked",
+        "io.grpc.Context was cancelled without error"
+      })
+  void callThatSomebodyGaveUpStaysCancelled(String text) {
+    ExecsvcException error =
+        Failures.of(Status.CANCELLED.withDescription(text).asRuntimeException());
+    assertInstanceOf(CancelledException.class, error);
+    assertFalse(Failures.isCutOff(error));
+    assertFalse(Failures.isLostConnection(error));
+  }
+
+  @Test
+  void errorWithAReasonIsTheServersOwn() {
+    com.google.rpc.Status status =
+        com.google.rpc.Status.newBuilder()
+            .setCode(Status.Code.CANCELLED.value())
+            .setMessage("CANCELLED")
+            .addDetails(Any.pack(ErrorInfo.newBuilder().setReason("RIGHT").build()))
+            .build();
+    ExecsvcException error = Failures.of(StatusProto.toStatusRuntimeException(status));
+    assertInstanceOf(CancelledException.class, error);
+    assertEquals("RIGHT", error.reason());
+    assertFalse(Failures.isCutOff(Failures.of(Status.UNAVAILABLE.asRuntimeException())));
+  }
+
+  @Test
   void whatTheServerSaysIsNoLostConnection() {
     assertFalse(Failures.isLostConnection(failure(Status.Code.INTERNAL)));
     assertFalse(

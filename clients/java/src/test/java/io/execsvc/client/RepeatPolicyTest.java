@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.grpc.Status;
 import java.time.Duration;
+import java.util.List;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
@@ -27,7 +29,7 @@ class RepeatPolicyTest {
 
   @Test
   void callIsRepeatedFourTimesWithGrowingWaits() {
-    CallRetry retry = new CallRetry(timing, true, now + millis(30_000));
+    CallRetry retry = new CallRetry(timing, Repeats.BY_CLIENT, now + millis(30_000));
     for (long wait : new long[] {100, 200, 400, 800}) {
       assertEquals(millis(wait), retry.delayAfter(away));
     }
@@ -36,16 +38,33 @@ class RepeatPolicyTest {
 
   @Test
   void onlyUnavailabilityIsRepeatedAndOnlyWhereThatIsSafe() {
-    CallRetry unsafe = new CallRetry(timing, false, now + millis(30_000));
+    CallRetry unsafe = new CallRetry(timing, Repeats.NEVER, now + millis(30_000));
     assertThrows(UnavailableException.class, () -> unsafe.delayAfter(away));
-    CallRetry safe = new CallRetry(timing, true, now + millis(30_000));
+    CallRetry safe = new CallRetry(timing, Repeats.BY_CLIENT, now + millis(30_000));
     ExecsvcException late = Failures.late("late", null);
     assertThrows(DeadlineExceededException.class, () -> safe.delayAfter(late));
   }
 
   @Test
+  void whatGrpcRepeatsIsRepeatedHereOnlyWhereTheServersCoreGaveItUp() {
+    ExecsvcException cutOff =
+        Failures.of(Status.CANCELLED.withDescription("CANCELLED").asRuntimeException());
+    for (Repeats repeats : List.of(Repeats.BY_GRPC, Repeats.BY_CLIENT)) {
+      CallRetry retry = new CallRetry(timing, repeats, now + millis(30_000));
+      for (long wait : new long[] {100, 200, 400, 800}) {
+        assertEquals(millis(wait), retry.delayAfter(cutOff));
+      }
+      assertSame(cutOff, assertThrows(ExecsvcException.class, () -> retry.delayAfter(cutOff)));
+    }
+    CallRetry byGrpc = new CallRetry(timing, Repeats.BY_GRPC, now + millis(30_000));
+    assertThrows(UnavailableException.class, () -> byGrpc.delayAfter(away));
+    CallRetry never = new CallRetry(timing, Repeats.NEVER, now + millis(30_000));
+    assertThrows(UnavailableException.class, () -> never.delayAfter(cutOff));
+  }
+
+  @Test
   void callIsNotRepeatedPastItsDeadline() {
-    CallRetry retry = new CallRetry(timing, true, now + millis(250));
+    CallRetry retry = new CallRetry(timing, Repeats.BY_CLIENT, now + millis(250));
     assertEquals(millis(250), retry.callTimeout());
     assertEquals(millis(100), retry.delayAfter(away));
     now += millis(100);
