@@ -30,8 +30,8 @@ def begin_request(given: str | bytes) -> str:
     Args:
         given: what the caller calls it; made here where that is empty, or nothing to put into logs.
     """
-    found = given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else new_uid()
-    set_fields(request_id=found)
+    found = given if given and isinstance(given, str) and _REQUEST_ID.fullmatch(given) else new_uid()
+    _fields.set({"request_id": found})
     return found
 
 

@@ -122,8 +122,12 @@ class EmbeddedQueue:
         if item.uid in self._claims.delayed:
             # Paused and resumed while the database kept its claim waiting: that claim is under way still.
             return
-        self._line.add(item, _Offer(fresh, self._clock()))
-        self._fill()
+        offer = _Offer(fresh, self._clock())
+        if not self._line and self.has_slot_for(item.namespace, item.concurrency_key):
+            self._start(item, offer)
+        else:
+            self._line.add(item, offer)
+            self._fill()
 
     def withdraw(self, uid: str) -> None:
         """Forget an execution that waits; does nothing if it does not."""
@@ -134,14 +138,16 @@ class EmbeddedQueue:
             waiting = self._line.take()
             if waiting is None:
                 return
-            item = waiting.item
-            claim = self._claims.ask(item)
-            lease = asyncio.create_task(self._hold(item, waiting.extra, claim), name=f"execution {item.execution_id}")
-            self._leases[lease] = item
-            for lane in lanes_of(item):
-                self._by_lane.setdefault(lane, set()).add(lease)
-                self._line.refresh(lane)
-            lease.add_done_callback(self._released)
+            self._start(waiting.item, waiting.extra)
+
+    def _start(self, item: Unfinished, offer: _Offer) -> None:
+        claim = self._claims.ask(item)
+        lease = asyncio.create_task(self._hold(item, offer, claim), name=f"execution {item.execution_id}")
+        self._leases[lease] = item
+        for lane in lanes_of(item):
+            self._by_lane.setdefault(lane, set()).add(lease)
+            self._line.refresh(lane)
+        lease.add_done_callback(self._released)
 
     def _released(self, lease: asyncio.Task[None]) -> None:
         for lane in lanes_of(self._leases.pop(lease)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ def actor(context: Any, request_id: str = "") -> Actor:
     return actor_of(caller(), address=address_of(context.peer()), request_id=request_id or log_request_id())
 
 
+@lru_cache(1024)
 def address_of(peer: str) -> str:
     """Give a peer's address without its port: ``10.0.0.7``, ``::1``, ``unix:``."""
     family, _, host = host_of(peer).partition(":")

@@ -295,3 +295,6 @@ class Changes:
             watch.left(subscriber)
             if not watch.subscribers:
                 del self._watched[key]
+                if watch.status is not None and watch.status.state.terminal:
+                    # Whoever follows at once has done so.
+                    self._young.pop(key, None)
