@@ -216,6 +216,18 @@ def test_a_long_log_is_kept_only_while_somebody_follows() -> None:
     assert not changes._young
 
 
+def test_what_has_ended_is_let_go_of_once_its_last_follower_has_left() -> None:
+    changes = Changes()
+    changes.publish(commit(1, "one"))
+    ended = commit(2, "two")
+    changes.publish(replace(ended, status=replace(ended.status, state=ExecutionState.COMPLETED)))
+    with changes.subscribe("n", "e"):
+        assert messages_after(changes, 0) == ["one", "two"]
+        assert messages_after(changes, 0) == ["one", "two"], "another one follows still"
+    assert not changes._young
+    assert messages_after(changes, 0) is None, "the store has it"
+
+
 def test_what_one_follower_has_had_made_serves_the_others_until_something_changes() -> None:
     changes = Changes()
     made: list[object] = []

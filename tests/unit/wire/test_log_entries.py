@@ -71,6 +71,26 @@ def test_entries_read_back_as_the_messages_that_protobuf_would_have_made(entries
         assert len(encoded_entries(given_columns)) == read.ByteSize()
 
 
+@pytest.mark.parametrize("bits", [7, 14, 21, 28, 35])
+def test_numbers_are_right_where_they_become_a_byte_longer(bits: int) -> None:
+    # The lengths that are written in place, and those that take a call, meet at some of them.
+    entries = [
+        LogEntry(
+            sequence=number,
+            time=number,
+            level=LogLevel.INFO,
+            node_id="",
+            attempt=0,
+            message="m",
+            metadata={"n": number, "f": number / 7},
+        )
+        for number in range((1 << bits) - 2, (1 << bits) + 2)
+    ]
+    expected = v1.StreamLogsResponse(entries=map(message_of, entries))
+    for given_columns in (LogColumns.of(entries), with_texts(LogColumns.of(entries))):
+        assert v1.StreamLogsResponse.FromString(encoded_entries(given_columns)) == expected
+
+
 @given(_ENTRIES)
 def test_entries_merge_into_pages_too(entries: list[LogEntry]) -> None:
     page = v1.ListLogsResponse(next_page_token="next")
