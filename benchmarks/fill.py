@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from execsvc.encoding.log_entries import decoded_entries
+from execsvc.store.rows import encoded_row
+
 #: Microseconds between the creation of one copy and the next.
 STEP = 10_000
 
@@ -49,19 +52,18 @@ def long_log(database: Path, execution_id: str, count: int) -> None:
         pk, last = db.execute(
             "SELECT pk, last_sequence FROM executions WHERE execution_id = ?", (execution_id,)
         ).fetchone()
-        rows = db.execute(
-            "SELECT time, level, node_id, attempt, message, metadata FROM log_entries"
-            " WHERE execution = ? ORDER BY sequence",
-            (pk,),
-        ).fetchall()
-        middle = rows[1:-1]
-        wanted = [rows[0], *(middle[index % len(middle)] for index in range(count - 2)), rows[-1]]
-        assert len(rows) == last, "the log has gaps"
+        entries = [
+            decoded_entries(entry)[0]
+            for (entry,) in db.execute("SELECT entry FROM log_entries WHERE execution = ? ORDER BY sequence", (pk,))
+        ]
+        middle = entries[1:-1]
+        wanted = [entries[0], *(middle[index % len(middle)] for index in range(count - 2)), entries[-1]]
+        assert len(entries) == last, "the log has gaps"
         db.execute("DELETE FROM log_entries WHERE execution = ?", (pk,))
         db.executemany(
-            "INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, message, metadata)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((pk, sequence, *row) for sequence, row in enumerate(wanted, 1)),
+            "INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, message, metadata, entry)"
+            " VALUES (?, ?, 0, ?, ?, 0, '', '', ?)",
+            (encoded_row(pk, sequence, entry) for sequence, entry in enumerate(wanted, 1)),
         )
         db.execute("UPDATE executions SET last_sequence = ? WHERE pk = ?", (count, pk))
     db.close()
@@ -69,7 +71,9 @@ def long_log(database: Path, execution_id: str, count: int) -> None:
 
 def _copy(db: sqlite3.Connection, table: str, owner: str, replaced: dict[str, str]) -> None:
     columns: Sequence[str] = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-    moved = {column: f"t.{column} + c.shift" for column in columns if column.endswith("time")}
+    # Entries of a log say their time in their bytes, and no list is ordered by it.
+    times = [column for column in columns if column.endswith("time")] if table != "log_entries" else []
+    moved = {column: f"t.{column} + c.shift" for column in times}
     values = ", ".join((moved | replaced).get(column, f"t.{column}") for column in columns)
     # Ordered by the copies' own keys, as a server would have written them.
     db.execute(

@@ -13,7 +13,7 @@ from execsvc.model.execution import (
     TokenUsage,
 )
 from execsvc.model.identity import ANYBODY, DEFAULT_NAMESPACE, ActorKind, ApiToken, Principal, Role
-from execsvc.model.logs import LogColumns
+from execsvc.model.logs import EncodedEntries
 from execsvc.model.namespaces import UNLIMITED, NamespaceLimits, Namespaces
 from execsvc.model.states import CONTROL, MOVES, TERMINAL, ControlAction, ExecutionState, LogLevel, NodeState
 
@@ -33,12 +33,12 @@ __all__ = [
     "AuditFilter",
     "AuditRecord",
     "ControlAction",
+    "EncodedEntries",
     "ErrorInfo",
     "Execution",
     "ExecutionRequest",
     "ExecutionState",
     "ExecutionStatus",
-    "LogColumns",
     "LogEntry",
     "LogLevel",
     "NamespaceLimits",

@@ -113,6 +113,8 @@ class NewLogEntry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Bytes of the metadata as JSON, where a node wrote it; what the engine writes is small.
     metadata_size: int = field(default=0, compare=False, repr=False)
+    #: What ``encoding.log_entries.encode_ahead`` has made of it.
+    rest: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -127,8 +129,6 @@ class LogEntry:
     node_id: str
     attempt: int
     metadata: Mapping[str, Any]
-    #: Bytes of message and metadata, about.
-    size: int = field(default=0, compare=False, repr=False)
 
 
 @record(frozen=True, slots=True, kw_only=True)

@@ -61,14 +61,14 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def ListLogs(self, request: v1.ListLogsRequest, context: Any) -> v1.ListLogsResponse:
         """See the proto."""
-        columns, token = await self._logs.page(
+        entries, token = await self._logs.page(
             caller().namespace,
             request.execution_id,
             filter=requests.log_filter(request),
             size=request.page_size,
             token=request.page_token,
         )
-        return responses.log_page(columns, token)
+        return responses.log_page(entries, token)
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""

@@ -6,10 +6,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from typing import Any, Final, TypeVar
 
-from execsvc.model import ExecutionStatus, LogEntry, NewLogEntry, NodeRun
+from execsvc.encoding.log_entries import encoded_as
+from execsvc.model import ExecutionStatus, NewLogEntry, NodeRun
 from execsvc.service.flag import Flag
 from execsvc.store import Commit
 
@@ -93,9 +94,9 @@ class Watch:
     def __init__(self) -> None:
         self.status: ExecutionStatus | None = None
         self.subscribers: set[Subscriber] = set()
-        #: The last entries of the log; those at the end that nobody has asked for yet are as they were handed in.
-        self._recent: deque[LogEntry] = deque()
-        self._raw: list[NewLogEntry] = []
+        #: The last entries of the log, with their bytes; those at the end that nobody has asked for yet may lack them.
+        self._recent: deque[tuple[NewLogEntry, bytes]] = deque()
+        self._raw: list[tuple[NewLogEntry, bytes | None]] = []
         self._bytes = 0
         #: What was made of the present state for one of several followers, for the others; by what makes it differ.
         self._shared: dict[Hashable, Any] = {}
@@ -111,12 +112,12 @@ class Watch:
             self._raw.clear()
             self._bytes = 0
         self.status = None if commit.deleted else status
-        self._raw += appended
+        self._raw += zip(appended, commit.encoded, strict=True) if commit.encoded else zip(appended, repeat(None))
         self._bytes += sum(map(_size, appended))
         if len(self._recent) + len(self._raw) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
             recent = self._made()
             while len(recent) > RECENT_ENTRIES or self._bytes > RECENT_BYTES:
-                self._bytes -= recent.popleft().size
+                self._bytes -= _size(recent.popleft()[0])
         if commit.nodes and self.wants_nodes:
             # Outputs are not watched, and must not be kept alive for who is slow to take the rest.
             runs = {run.node_id: run if run.output is None else replace(run, output=None) for run in commit.nodes}
@@ -126,8 +127,11 @@ class Watch:
         for subscriber in self.subscribers:
             subscriber.changed.set()
 
-    def after(self, cursor: int) -> Sequence[LogEntry] | None:
-        """Answer the entries after a sequence up to the end of the log; None if that has to be read from the store."""
+    def after(self, cursor: int) -> Sequence[tuple[NewLogEntry, bytes]] | None:
+        """Answer the entries after a sequence up to the end of the log, with the bytes of each.
+
+        None if that has to be read from the store.
+        """
         if self.status is None or cursor > self.status.last_sequence:
             return None
         missing = self.status.last_sequence - cursor
@@ -168,21 +172,12 @@ class Watch:
         if not self.subscribers:
             self._shared.clear()
 
-    def _made(self) -> deque[LogEntry]:
+    def _made(self) -> deque[tuple[NewLogEntry, bytes]]:
         if self._raw and self.status is not None:
             first = self.status.last_sequence - len(self._raw) + 1
             self._recent += [
-                LogEntry(
-                    sequence=sequence,
-                    time=entry.time,
-                    level=entry.level,
-                    message=entry.message,
-                    node_id=entry.node_id,
-                    attempt=entry.attempt,
-                    metadata=entry.metadata,
-                    size=_size(entry),
-                )
-                for sequence, entry in enumerate(self._raw, start=first)
+                (entry, encoded_as(sequence, entry) if encoded is None else encoded)
+                for sequence, (entry, encoded) in enumerate(self._raw, start=first)
             ]
             self._raw.clear()
         return self._recent

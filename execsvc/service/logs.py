@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
-from execsvc.model import ExecutionStatus, LogColumns, LogEntry
+from execsvc.model import EncodedEntries, ExecutionStatus
 from execsvc.service.changes import Changes, Watch
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
@@ -28,7 +28,7 @@ class LogPart:
     """One response of a log stream; may go to several followers, and is not changed but for ``response``."""
 
     uid: str
-    columns: LogColumns
+    entries: EncodedEntries
     #: The cursor to go on from.
     last_sequence: int
     #: Set in the last part if the execution has ended.
@@ -110,9 +110,9 @@ class Logs:
                 cursor = page.cursor
                 # The first answer may be empty: it tells the client that the stream stands, and where. So does a
                 # heartbeat, which is due however much happens that the filter leaves out.
-                if page.columns or ended or told is None or loop.time() - told >= self._heartbeat:
+                if page.entries or ended or told is None or loop.time() - told >= self._heartbeat:
                     told = loop.time()
-                    if cursor < status.last_sequence and len(part.columns) == PART_ENTRIES:
+                    if cursor < status.last_sequence and len(part.entries) == PART_ENTRIES:
                         changed.clear()
                         stored.begin(cursor)
                     parts = [part]
@@ -125,7 +125,7 @@ class Logs:
                     continue
                 while not await changed.within(told + self._heartbeat - loop.time()):
                     told = loop.time()
-                    yield LogPart(uid=uid, columns=LogColumns(), last_sequence=cursor)
+                    yield LogPart(uid=uid, entries=EncodedEntries(), last_sequence=cursor)
                 if self._changes.closed:
                     raise ServerDraining
 
@@ -137,7 +137,7 @@ class Logs:
 
     async def page(
         self, namespace: str, execution_id: str, *, filter: LogFilter, size: int, token: str
-    ) -> tuple[LogColumns, str]:
+    ) -> tuple[EncodedEntries, str]:
         """Answer one page, oldest first, and the token of the next; an empty token says that there is none for now.
 
         Raises:
@@ -163,14 +163,14 @@ class Logs:
         if uid and uid != page.status.uid:
             raise stale_token("it belongs to an execution that was deleted")
         more = page.cursor < page.status.last_sequence
-        return page.columns, tokens.make(page.cursor, page.status.uid) if more else ""
+        return page.entries, tokens.make(page.cursor, page.status.uid) if more else ""
 
 
 def _part(page: LogPage) -> LogPart:
     ended = page.cursor >= page.status.last_sequence and page.status.state.terminal
     return LogPart(
         uid=page.status.uid,
-        columns=page.columns,
+        entries=page.entries,
         last_sequence=page.cursor,
         final=page.status if ended else None,
         last=ended,
@@ -184,20 +184,23 @@ def _recent(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogP
 
 
 def _made(watch: Watch, cursor: int, filter: LogFilter) -> tuple[LogPage, LogPart] | None:
-    entries = watch.after(cursor)
-    if entries is None or watch.status is None:
+    appended = watch.after(cursor)
+    if appended is None or watch.status is None:
         return None
     lowest = filter.min_level.rank
-    wanted: list[LogEntry] = []
-    size, cursor = 0, watch.status.last_sequence
-    for entry in entries:
+    wanted: list[bytes] = []
+    size = last = 0
+    first, cursor = cursor + 1, watch.status.last_sequence
+    for sequence, (entry, encoded) in enumerate(appended, start=first):
         if entry.level.rank >= lowest and filter.node_id in ("", entry.node_id):
-            wanted.append(entry)
-            size += entry.size
+            wanted.append(encoded)
+            size += len(encoded)
+            last = sequence
             if len(wanted) == PART_ENTRIES or size >= PART_BYTES:
-                cursor = entry.sequence
+                cursor = sequence
                 break
-    page = LogPage(columns=LogColumns.of(wanted), cursor=cursor, status=watch.status)
+    entries = EncodedEntries(data=b"".join(wanted), count=len(wanted), last=last)
+    page = LogPage(entries=entries, cursor=cursor, status=watch.status)
     return page, _part(page)
 
 

@@ -89,6 +89,6 @@ class LogParts:
 
     def _measured(self, page: LogPage) -> LogPage:
         # Where messages are long, those that would be left out are not even read.
-        cut = len(page.columns) < self._limit and page.cursor < page.status.last_sequence
-        self._limit = min(PART_ENTRIES, 2 * (len(page.columns) if cut else self._limit))
+        cut = len(page.entries) < self._limit and page.cursor < page.status.last_sequence
+        self._limit = min(PART_ENTRIES, 2 * (len(page.entries) if cut else self._limit))
         return page

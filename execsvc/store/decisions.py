@@ -32,6 +32,7 @@ from execsvc.store.protocol import (
 )
 from execsvc.store.rows import (
     audit_row,
+    encoded_row,
     entry_row,
     error_text,
     node_of,
@@ -60,10 +61,12 @@ class Decisions:
 
     Args:
         new_pk: gives the pk of an execution to be stored.
+        encode: whether log entries are written as the bytes that are sent.
     """
 
-    def __init__(self, new_pk: Callable[[], int]) -> None:
+    def __init__(self, new_pk: Callable[[], int], *, encode: bool) -> None:
         self._new_pk = new_pk
+        self._encode = encode
         self.rows: dict[Key, Draft] = {}
         #: Requests that were carried out, by pk and request id: their action and what was answered.
         self.requests: dict[tuple[int, str], tuple[str, ExecutionStatus]] = {}
@@ -71,6 +74,7 @@ class Decisions:
         self.workflows: dict[WorkflowKey, int] = {}
         self.definitions: dict[str, str] = {}
         self.data: list[tuple[int, str]] = []
+        #: As ``entry_row`` makes them, or ``encoded_row``.
         self.entries: list[tuple[Any, ...]] = []
         self.new_requests: list[tuple[int, str, str, str]] = []
         self.labels: list[tuple[Any, ...]] = []
@@ -132,7 +136,13 @@ class Decisions:
         """What this batch does to each execution it changes, as after the whole batch."""
         deleted = [Commit(namespace=row.namespace, status=row.status, deleted=True) for row in self.deleted]
         return deleted + [
-            Commit(namespace=row.namespace, status=row.status, entries=row.appended, nodes=list(row.runs.values()))
+            Commit(
+                namespace=row.namespace,
+                status=row.status,
+                entries=row.appended,
+                encoded=row.encoded,
+                nodes=list(row.runs.values()),
+            )
             for row in self.rows.values()
             if row.touched
         ]
@@ -173,8 +183,8 @@ class Decisions:
         ]
         row.touched = True
         definition, given = request.definition.decode(), request.input.decode()
-        row.appended = [storable_entry(entry) for entry in change.entries]
-        self.entries.extend(_entry_rows(row.pk, 0, row.appended))
+        appended = [storable_entry(entry) for entry in change.entries]
+        self._append(row, appended, self._entry_rows(row.pk, 0, appended))
         self.definitions[request.definition_digest] = definition
         self.data.append((row.pk, given))
         self.labels.extend(label_rows(row.namespace, request.labels, change.time, row.pk))
@@ -205,7 +215,7 @@ class Decisions:
             )
         after = moved(before, change)
         appended = [storable_entry(entry) for entry in change.entries]
-        entries = _entry_rows(row.pk, before.last_sequence, appended)
+        entries = self._entry_rows(row.pk, before.last_sequence, appended)
         error = row.error if change.error is None else error_text(change.error)
         output = row.output if change.output is None else change.output.decode()
         given = row.input if change.input is None else change.input.decode()
@@ -220,8 +230,7 @@ class Decisions:
             row.owner = change.claim_owner
         if change.ran_for is not None:
             row.ran_for = change.ran_for
-        self.entries.extend(entries)
-        row.appended.extend(appended)
+        self._append(row, appended, entries)
         row.nodes.update(nodes)
         row.runs.update((node.node_id, node) for node in change.nodes)
         if after.state in CUTTING:
@@ -232,6 +241,16 @@ class Decisions:
         if change.by is not None:
             self._note(change.time, row, change.by, change.action, after.state)
         return Updated(status=after, repeated=False)
+
+    def _entry_rows(self, pk: int, last: int, entries: Sequence[NewLogEntry]) -> list[tuple[Any, ...]]:
+        make = encoded_row if self._encode else entry_row
+        return [make(pk, sequence, entry) for sequence, entry in enumerate(entries, start=last + 1)]
+
+    def _append(self, row: Draft, entries: Sequence[NewLogEntry], rows: Sequence[tuple[Any, ...]]) -> None:
+        self.entries.extend(rows)
+        row.appended.extend(entries)
+        if self._encode:
+            row.encoded.extend([columns[-1] for columns in rows])
 
     def _note(self, time: int, row: Draft, by: Actor, action: str, outcome: str) -> None:
         status = row.status
@@ -321,7 +340,3 @@ def label_rows(
 ) -> list[tuple[str, str, str, int, int]]:
     """The rows by which an execution is found by its labels."""
     return [(namespace, key, storable(value), create_time, pk) for key, value in labels.items()]
-
-
-def _entry_rows(pk: int, last: int, entries: Sequence[NewLogEntry]) -> list[tuple[Any, ...]]:
-    return [entry_row(pk, sequence, entry) for sequence, entry in enumerate(entries, start=last + 1)]

@@ -25,6 +25,7 @@ class Draft:
 
     __slots__ = (
         "appended",
+        "encoded",
         "error",
         "input",
         "namespace",
@@ -57,6 +58,8 @@ class Draft:
         self.touched = False
         #: Log entries to write.
         self.appended: list[NewLogEntry] = []
+        #: Their bytes, where they are written so.
+        self.encoded: list[bytes] = []
         self.output: str | None = None
         self.input: str | None = None
         #: Journal rows that have changed, by node id, and their columns.

@@ -11,12 +11,12 @@ from execsvc.model import (
     ApiToken,
     AuditFilter,
     AuditRecord,
+    EncodedEntries,
     ErrorInfo,
     Execution,
     ExecutionRequest,
     ExecutionState,
     ExecutionStatus,
-    LogColumns,
     LogLevel,
     NewLogEntry,
     NodeRun,
@@ -192,8 +192,8 @@ class Listed:
 class LogPage:
     """Part of a log, read in one snapshot."""
 
-    columns: LogColumns
-    #: Everything up to here is in ``columns`` or was left out by the filter.
+    entries: EncodedEntries
+    #: Everything up to here is in ``entries`` or was left out by the filter.
     cursor: int
     #: The execution as of the same snapshot; ``last_sequence`` is the end of its log.
     status: ExecutionStatus
@@ -209,6 +209,8 @@ class Commit:
     #: Entries its log gained, the last of which has the status's ``last_sequence``. Where another process wrote them
     #: they may be missing; the sequence says so.
     entries: Sequence[NewLogEntry] = ()
+    #: The bytes of each of them, as ``encoding.log_entries`` makes them; none, where the store had no use for them.
+    encoded: Sequence[bytes] = ()
     #: Journal rows that changed.
     nodes: Sequence[NodeRun] = ()
     deleted: bool = False
@@ -383,7 +385,7 @@ class Store(Protocol):
         """Read up to ``limit`` entries after the sequence ``after``. Raises ExecutionNotFound.
 
         Args:
-            max_bytes: end with the entry that brings messages and metadata to about so many bytes; None: no such end.
+            max_bytes: end with the entry that brings them to so many bytes; None: no such end.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from execsvc.encoding.log_entries import encoded_as
 from execsvc.model import (
     Actor,
     ActorKind,
@@ -16,7 +17,7 @@ from execsvc.model import (
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
-    LogColumns,
+    LogEntry,
     NewLogEntry,
     NodeRun,
     NodeState,
@@ -200,8 +201,8 @@ def node_row(execution: int, node: NodeRun) -> list[Any]:
     ]
 
 
-def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, ...]:
-    """The columns of a log entry."""
+def entry_row(execution: int, sequence: int, entry: NewLogEntry | LogEntry) -> tuple[Any, ...]:
+    """The columns of a log entry, where each fact has one."""
     return (
         execution,
         sequence,
@@ -214,30 +215,9 @@ def entry_row(execution: int, sequence: int, entry: NewLogEntry) -> tuple[Any, .
     )
 
 
-def columns_of(texts: Sequence[str], max_bytes: int | None) -> tuple[LogColumns, bool]:
-    """Make log entries of JSON arrays: sequences, times, ranks of levels, node ids, attempts, messages, metadata.
-
-    Args:
-        max_bytes: as ``Store.log_page`` takes it.
-
-    Returns:
-        The entries, and whether that left some out.
-    """
-    sequences, times, levels, node_ids, attempts, messages, metadata = map(orjson.loads, texts)
-    columns = LogColumns(
-        sequences=sequences,
-        times=times,
-        levels=levels,
-        node_ids=node_ids,
-        attempts=attempts,
-        messages=messages,
-        metadata=metadata,
-    )
-    # The arrays are longer than what is in them, and mostly short enough.
-    if max_bytes is None or len(texts[5]) + len(texts[6]) <= max_bytes:
-        return columns, False
-    within = columns.within(max_bytes)
-    return within, len(within) < len(columns)
+def encoded_row(execution: int, sequence: int, entry: NewLogEntry | LogEntry) -> tuple[int, int, int, str, bytes]:
+    """The columns of a log entry, where it is kept as its bytes, beside what filters ask for."""
+    return execution, sequence, entry.level.rank, entry.node_id, encoded_as(sequence, entry)
 
 
 def error_text(error: ErrorInfo | None) -> str | None:

@@ -6,15 +6,16 @@ itself was followed by an entry in the log that says why there is another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import orjson
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext
 
-from execsvc.model import LogColumns, NodeState
+from execsvc.encoding.log_entries import decoded_entries
+from execsvc.model import LogEntry, NodeState
 from execsvc.record import record
 from execsvc.store import Claim, Store
 from execsvc.tracing.spans import RunSpans, Spans
@@ -53,19 +54,20 @@ async def find_interrupted(namespace: str, claim: Claim, store: Store) -> Interr
     # The claim has written one entry, the last as of then.
     after = max(0, status.last_sequence - 1 - ENTRIES)
     page = await store.log_page(namespace, status.execution_id, after=after, limit=ENTRIES + 1)
-    before = [number for number, sequence in enumerate(page.columns.sequences) if sequence < status.last_sequence]
+    entries = decoded_entries(page.entries.data)
+    before = [number for number, entry in enumerate(entries) if entry.sequence < status.last_sequence]
     if page.status.uid != status.uid or not before:
         return None
     last = before[-1]
-    if _own_event(page.columns, last) in _ENDED:
+    if _own_event(entries[last]) in _ENDED:
         return None
-    claims = [number for number in before if _own_event(page.columns, number) == "execution_running"]
+    claims = [number for number in before if _own_event(entries[number]) == "execution_running"]
     first = claims[-1] if claims else before[0]
-    start = page.columns.times[first]
+    start = entries[first].time
     if not claims and status.epoch == 2 and status.start_time is not None:
         start = status.start_time
-    nodes = _open_nodes(claim, page.columns, range(first, last + 1), start if claims or status.epoch == 2 else 0)
-    return Interrupted(start=start, end=page.columns.times[last], nodes=nodes)
+    nodes = _open_nodes(claim, entries[first : last + 1], start if claims or status.epoch == 2 else 0)
+    return Interrupted(start=start, end=entries[last].time, nodes=nodes)
 
 
 def tell(spans: Spans, namespace: str, claim: Claim, origin: SpanContext | None, found: Interrupted) -> None:
@@ -90,11 +92,11 @@ def _end(span: Span, found: Interrupted) -> None:
     span.end(found.end * 1000)
 
 
-def _open_nodes(claim: Claim, entries: LogColumns, run: range, since: int) -> tuple[OpenNode, ...]:
+def _open_nodes(claim: Claim, run: Sequence[LogEntry], since: int) -> tuple[OpenNode, ...]:
     begun: dict[str, int] = {}
-    for number in run:
-        if _facts(entries, number).get("event") == "node_started":
-            begun.setdefault(entries.node_ids[number], entries.times[number])
+    for entry in run:
+        if entry.metadata.get("event") == "node_started":
+            begun.setdefault(entry.node_id, entry.time)
     types = {node["id"]: node["type"] for node in orjson.loads(claim.definition)["nodes"]}
     return tuple(
         OpenNode(
@@ -110,12 +112,6 @@ def _open_nodes(claim: Claim, entries: LogColumns, run: range, since: int) -> tu
     )
 
 
-def _own_event(entries: LogColumns, number: int) -> object:
+def _own_event(entry: LogEntry) -> object:
     """Give what an entry of the execution itself tells; None for those of nodes, who may write what they like."""
-    return None if entries.node_ids[number] else _facts(entries, number).get("event")
-
-
-def _facts(entries: LogColumns, number: int) -> Mapping[str, Any]:
-    facts = entries.metadata[number]
-    found: Mapping[str, Any] = orjson.loads(facts) if isinstance(facts, str) else facts
-    return found
+    return None if entry.node_id else entry.metadata.get("event")

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import orjson
 from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext
 
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.engine import RunTrace
 from execsvc.errors import ExecsvcError, StorageUnavailable
 from execsvc.store import BatchDone, Claim, Store
@@ -128,10 +128,10 @@ class Tracing:
 async def _logged_origin(namespace: str, claim: Claim, store: Store) -> SpanContext | None:
     status = claim.status
     page = await store.log_page(namespace, status.execution_id, after=0, limit=1)
-    if page.status.uid != status.uid or not len(page.columns):
+    if page.status.uid != status.uid or not page.entries:
         return None
-    facts = page.columns.metadata[0]
-    return carrier.read(orjson.loads(facts) if isinstance(facts, str) else facts)
+    (first,) = decoded_entries(page.entries.data)
+    return carrier.read(first.metadata)
 
 
 @asynccontextmanager

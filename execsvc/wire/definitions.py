@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 
-from execsvc.wire.values import plain, plain_object, to_struct, to_value
+from execsvc.encoding.values import plain, plain_object, to_struct, to_value
 from execsvc_client import v1
 
 _CONFIGS = frozenset({"input", "llm", "http", "condition", "transform", "output"})

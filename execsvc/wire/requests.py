@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from execsvc.encoding.values import micros_of, plain_object
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import ControlAction, ExecutionState, LogLevel
 from execsvc.service import ControlCommand, Definition, ExecuteCommand, LogFilter
 from execsvc.wire.definitions import definition_json, retry_json
-from execsvc.wire.values import micros_of, plain_object
 from execsvc_client import v1
 
 _STATES: Final = {getattr(v1, f"EXECUTION_STATE_{state.name}"): state for state in ExecutionState}

@@ -8,13 +8,14 @@ from typing import Final
 import orjson
 
 from execsvc.definition import NodeType
+from execsvc.encoding.values import to_duration, to_struct, to_timestamp, to_value
 from execsvc.errors import FieldProblem
 from execsvc.model import (
+    EncodedEntries,
     ErrorInfo,
     Execution,
     ExecutionState,
     ExecutionStatus,
-    LogColumns,
     NodeRun,
     NodeState,
     StoredWorkflow,
@@ -23,8 +24,6 @@ from execsvc.model import (
 from execsvc.redaction import Redaction
 from execsvc.service import Limits, LogPart, Snapshot
 from execsvc.wire.definitions import definition_message, retry_message
-from execsvc.wire.log_entries import encoded_entries
-from execsvc.wire.values import to_duration, to_struct, to_timestamp, to_value
 from execsvc_client import v1
 
 _STATES: Final = {state: v1.ExecutionState.Value(f"EXECUTION_STATE_{state.name}") for state in ExecutionState}
@@ -55,14 +54,14 @@ def log_response(part: LogPart) -> bytes:
             uid=part.uid,
             final_status=None if part.final is None else status_message(part.final),
         )
-        part.response = encoded_entries(part.columns) + rest.SerializeToString()
+        part.response = part.entries.data + rest.SerializeToString()
     return part.response
 
 
-def log_page(columns: LogColumns, next_page_token: str) -> v1.ListLogsResponse:
+def log_page(entries: EncodedEntries, next_page_token: str) -> v1.ListLogsResponse:
     """Make a page of the log."""
     page = v1.ListLogsResponse(next_page_token=next_page_token)
-    page.MergeFromString(encoded_entries(columns))
+    page.MergeFromString(entries.data)
     return page
 
 

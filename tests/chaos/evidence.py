@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.model import MOVES, ExecutionState
 from tests.chaos.load import ATTEMPTS, Ledger, reachable
 from tests.chaos.load import expected_output as _expected
@@ -121,16 +122,18 @@ class Evidence:
                 self.problems.append(f"{execution_id}: the log has changed since it was read")
 
     def _follow(self, db: sqlite3.Connection, pk: int, execution_id: str, read: _Read) -> None:
-        for sequence, node_id, message, metadata in db.execute(
-            "SELECT sequence, node_id, message, metadata FROM log_entries WHERE execution = ? AND sequence > ?"
-            " ORDER BY sequence",
+        for sequence, node_id, encoded in db.execute(
+            "SELECT sequence, node_id, entry FROM log_entries WHERE execution = ? AND sequence > ? ORDER BY sequence",
             (pk, read.last),
         ):
+            (entry,) = decoded_entries(encoded)
+            if (entry.sequence, entry.node_id) != (sequence, node_id):
+                self.problems.append(f"{execution_id}: entry {sequence} of {node_id} says {entry}")
             if sequence != read.last + 1:
                 self.problems.append(f"{execution_id}: entry {sequence} follows entry {read.last}")
             read.last = sequence
-            read.checksum = zlib.crc32(f"{sequence} {node_id} {message} {metadata}".encode(), read.checksum)
-            event = json.loads(metadata).get("event", "")
+            read.checksum = zlib.crc32(encoded, read.checksum)
+            event = entry.metadata.get("event", "")
             if event == "node_started" and not read.states & {ExecutionState.RUNNING}:
                 self.problems.append(f"{execution_id}: {node_id} started (entry {sequence}) while {set(read.states)}")
             if event in STATE_OF:

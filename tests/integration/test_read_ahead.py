@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.model import ExecutionState, LogLevel
 from execsvc.service import Changes
 from execsvc.service.commands import LogFilter
@@ -59,7 +60,7 @@ async def test_what_is_appended_while_a_part_is_read_ahead_is_sent_without_anoth
     seen: list[int] = []
     async with aclosing(opened.stream()) as stream, asyncio.timeout(30):
         async for part in stream:
-            seen += part.columns.sequences
+            seen += [entry.sequence for entry in decoded_entries(part.entries.data)]
             if len(seen) == PART_ENTRIES:
                 assert opened.read_ahead == 1
                 await opened.append(1, end=True)
@@ -78,7 +79,7 @@ async def test_what_is_appended_after_the_last_part_was_read_ahead_is_sent_too(o
                 assert opened.read_ahead == 1
                 await asyncio.gather(*_reading())
                 await opened.append(1, end=True)
-            seen += len(part.columns)
+            seen += len(part.entries)
     assert part.final is not None
     assert seen == part.last_sequence
 
@@ -91,7 +92,7 @@ async def test_streams_beyond_those_that_may_read_ahead_hold_one_part_and_lose_n
         assert opened.read_ahead == AHEAD
         for part, stream in zip(first, streams, strict=True):
             rest = [part async for part in stream]
-            assert len(part.columns) + sum(len(part.columns) for part in rest) == rest[-1].last_sequence
+            assert len(part.entries) + sum(len(part.entries) for part in rest) == rest[-1].last_sequence
         assert opened.read_ahead == 0
 
 
@@ -105,3 +106,19 @@ async def test_a_stream_that_is_given_up_lets_go_of_what_it_read_ahead(opened: O
     assert task.cancelling()
     await asyncio.gather(*_reading(), return_exceptions=True)
     assert not _reading()
+
+
+async def test_each_part_says_what_it_holds_whether_read_or_just_appended(opened: Opened) -> None:
+    await opened.append(PART_ENTRIES + 1)
+    there = (await opened.store.status(NAMESPACE, "e1")).last_sequence
+    parts: list[LogPart] = []
+    async with aclosing(opened.stream()) as stream, asyncio.timeout(30):
+        async for part in stream:
+            parts.append(part)
+            # All that was there is sent: what follows is not read from the store.
+            if part.last_sequence == there:
+                await opened.append(3, end=True)
+    for part in parts:
+        held = [entry.sequence for entry in decoded_entries(part.entries.data)]
+        assert (part.entries.count, part.entries.last) == (len(held), held[-1])
+    assert [part.entries.count for part in parts] == [PART_ENTRIES, there - PART_ENTRIES, 3]

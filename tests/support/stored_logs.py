@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import orjson
-
-from execsvc.model import LogEntry, LogLevel
+from execsvc.encoding.log_entries import decoded_entries
+from execsvc.model import LogEntry
 from execsvc.store import LogPage
-
-_LEVELS = {level.rank: level for level in LogLevel}
 
 
 def entries_of(page: LogPage) -> tuple[LogEntry, ...]:
     """The entries of a page."""
-    columns = page.columns
-    return tuple(
-        LogEntry(
-            sequence=sequence,
-            time=time,
-            level=_LEVELS[level],
-            message=message,
-            node_id=node_id,
-            attempt=attempt,
-            metadata=orjson.loads(metadata) if isinstance(metadata, str) else metadata,
-        )
-        for sequence, time, level, node_id, attempt, message, metadata in zip(
-            columns.sequences,
-            columns.times,
-            columns.levels,
-            columns.node_ids,
-            columns.attempts,
-            columns.messages,
-            columns.metadata,
-            strict=True,
-        )
-    )
+    entries = tuple(decoded_entries(page.entries.data))
+    assert len(entries) == len(page.entries)
+    assert page.entries.last == (entries[-1].sequence if entries else 0)
+    return entries

@@ -171,3 +171,8 @@ def test_an_upgraded_file_is_clean_and_stays_so(upgraded: Upgraded) -> None:
     assert upgraded.server.wait() == 0
 
     assert check_database(Path(upgraded.database)) == []
+
+
+@pytest.mark.parametrize("kept", [kept for kept in there() if kept.kind == "sqlite"], ids=lambda kept: kept.step)
+def test_a_file_can_be_checked_before_it_is_upgraded(kept: Kept, tmp_path: Path) -> None:
+    assert check_database(Path(str(kept.put_back(tmp_path, None)))) == []

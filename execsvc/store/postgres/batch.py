@@ -43,7 +43,7 @@ class Batch:
         self._jobs = jobs
         #: Its writer's name and its number there.
         self.mark = mark
-        self._decisions = Decisions(numbers.take)
+        self._decisions = Decisions(numbers.take, encode=False)
         self._revisions: dict[int, int] = {}
         self._statements: list[_Statement] = []
         #: Number of the transaction, once it has begun.

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from psycopg import sql
 
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.errors import DatabaseLocked, StorageUnavailable
 from execsvc.store.address import PostgresDatabase
 from execsvc.store.postgres.connections import Connection, Connections
@@ -20,7 +21,8 @@ from execsvc.store.postgres.failures import Failure
 from execsvc.store.postgres.labels import LABELS, label_columns
 from execsvc.store.postgres.migrations import SERVER_LOCK
 from execsvc.store.postgres.store import prepare
-from execsvc.store.rows import AUDIT_COLUMNS, NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS
+from execsvc.store.rows import AUDIT_COLUMNS, NODE_COLUMNS, STATUS_COLUMNS, TOKEN_COLUMNS, entry_row
+from execsvc.store.sqlite.entries import ENTRY, knows_entries
 from execsvc.store.sqlite.files import opened_to_read
 from execsvc.store.sqlite.lock import DatabaseLock
 from execsvc.store.sqlite.store import bring_up_to_date
@@ -50,6 +52,9 @@ _EXECUTIONS: Final = _table(
 _WORKFLOWS: Final = _table(
     "workflows", "namespace, workflow_id, version, create_time, newest", "namespace, workflow_id, version"
 )
+_ENTRIES: Final = _table(
+    "log_entries", "execution, sequence, time, level, node_id, attempt, message, metadata", "execution, sequence"
+)
 _TABLES: Final = (
     _table("definitions", "digest, definition", "digest"),
     _WORKFLOWS,
@@ -61,9 +66,7 @@ _TABLES: Final = (
         "namespace, key, value, create_time, execution",
     ),
     _table("node_runs", f"execution, {NODE_COLUMNS}, output", "execution, node_id"),
-    _table(
-        "log_entries", "execution, sequence, time, level, node_id, attempt, message, metadata", "execution, sequence"
-    ),
+    _ENTRIES,
     _table("control_requests", "execution, request_id, action, status", "execution, request_id"),
     _table("api_tokens", TOKEN_COLUMNS, "token_id"),
     _table("audit", f"number, {AUDIT_COLUMNS}", "number"),
@@ -201,8 +204,19 @@ class _Copy:
         return digest.hexdigest()
 
     def _source_rows(self, table: _Table) -> Iterator[Sequence[Any]]:
+        if table is _ENTRIES:
+            yield from self._source_entries()
+            return
         columns = ", ".join(table.columns)
         yield from self._source.execute(f"SELECT {columns} FROM {table.name} ORDER BY {table.key}")
+
+    def _source_entries(self) -> Iterator[Sequence[Any]]:
+        knows_entries(self._source)
+        for execution, encoded in self._source.execute(
+            f"SELECT execution, {ENTRY} FROM {_ENTRIES.name} ORDER BY {_ENTRIES.key}"
+        ):
+            (entry,) = decoded_entries(encoded)
+            yield entry_row(execution, entry.sequence, entry)
 
     async def _read_back(self, table: _Table) -> str:
         digest = hashlib.sha256()

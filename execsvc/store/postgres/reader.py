@@ -9,13 +9,14 @@ import orjson
 import psycopg
 from psycopg import AsyncCursor
 
+from execsvc.encoding.log_entries import encoded_columns, within
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
-from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
+from execsvc.model import EncodedEntries, Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.postgres.connections import Connection, Pool, over
 from execsvc.store.postgres.labels import LABELS
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, error_of, node_of, status_of
 
 _STATUS_WIDTH: Final = STATUS_COLUMNS.count(",") + 1
 _Rows = list[tuple[Any, ...]]
@@ -174,10 +175,11 @@ class Reader:
         row = await self._one(_ENTRIES, namespace, execution_id, after, min_level.rank, node_id, node_id, limit)
         status, texts = status_of(row[:_STATUS_WIDTH]), row[_STATUS_WIDTH:]
         if after >= status.last_sequence:
-            return LogPage(columns=LogColumns(), cursor=after, status=status)
-        columns, cut = (LogColumns(), False) if texts[0] is None else columns_of(texts, max_bytes)
-        whole = not cut and len(columns) < limit
-        return LogPage(columns=columns, cursor=status.last_sequence if whole else columns.sequences[-1], status=status)
+            return LogPage(entries=EncodedEntries(), cursor=after, status=status)
+        found = EncodedEntries() if texts[0] is None else encoded_columns([orjson.loads(text) for text in texts])
+        entries = found if max_bytes is None else within(found, max_bytes)
+        whole = len(entries) == len(found) < limit
+        return LogPage(entries=entries, cursor=status.last_sequence if whole else entries.last, status=status)
 
     async def log_tail(
         self, namespace: str, execution_id: str, *, count: int, min_level: LogLevel, node_id: str

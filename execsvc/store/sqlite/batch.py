@@ -29,7 +29,7 @@ class Batch:
 
     def __init__(self, db: sqlite3.Connection, changes: Sequence[Change], *, new_pk: Callable[[], int]) -> None:
         self._db = db
-        self._decisions = Decisions(new_pk)
+        self._decisions = Decisions(new_pk, encode=True)
         #: Digests of definitions that may have lost their last user.
         self._unused: set[str] = set()
         self._find(changes)
@@ -94,6 +94,7 @@ class Batch:
         touched = decided.touched
         new = [row for row in touched if row.new is not None]
         old = [row for row in touched if row.new is None]
+        entries, entry_bytes = _entries(decided.entries)
         rows: dict[str, Sequence[object]] = {
             "definitions": list(decided.definitions.items()),
             "executions": [row.inserted for row in new],
@@ -105,12 +106,26 @@ class Batch:
             "outputs": [(row.pk, row.output) for row in touched if row.output is not None],
             "inputs": [(row.pk, row.input) for row in touched if row.input is not None],
             "nodes": [columns for row in touched for columns in row.nodes.values()],
-            "entries": decided.entries,
+            "entries": entries,
             "requests": decided.new_requests,
             "audit": decided.audit,
             "unused": sorted(self._unused),
         }
-        self._db.execute(sql.WRITE, {name: _json(of) if of else None for name, of in rows.items()})
+        arrays = {name: _json(of) if of else None for name, of in rows.items()}
+        self._db.execute(sql.WRITE, arrays | {"entry_bytes": entry_bytes})
+
+
+def _entries(rows: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], bytes]:
+    """Give log entries by where their bytes stand among those of all, counted from 1."""
+    parts: list[bytes] = []
+    placed = []
+    place = 1
+    for execution, sequence, level, node_id, encoded in rows:
+        size = len(encoded)
+        placed.append((execution, sequence, level, node_id, place, size))
+        parts.append(encoded)
+        place += size
+    return placed, b"".join(parts)
 
 
 def _json(value: object) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
+
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.model import TERMINAL, ExecutionState
 from execsvc.store.sqlite.files import opened_to_read
 
@@ -93,8 +96,8 @@ def _logs() -> Iterator[_Rule]:
     yield _Rule(
         "log",
         "SELECT execution_id, 'is ' || state || ', and the log ends its story with ' || coalesce(said, 'nothing') "
-        "FROM (SELECT execution_id, state, (SELECT json_extract(metadata, '$.event') FROM log_entries "
-        "WHERE execution = pk AND node_id = '' AND json_extract(metadata, '$.event') LIKE 'execution~_%' ESCAPE '~' "
+        "FROM (SELECT execution_id, state, (SELECT log_event(entry, metadata) FROM log "
+        "WHERE execution = pk AND node_id = '' AND log_event(entry, metadata) LIKE 'execution~_%' ESCAPE '~' "
         f"ORDER BY sequence DESC LIMIT 1) AS said FROM executions WHERE state IN ({_ENDED})) "
         "WHERE said IS NOT 'execution_' || lower(state)",
     )
@@ -166,7 +169,6 @@ def _readable() -> Iterator[_Rule]:
         ("executions", "pk", ("running_nodes", "labels", "retry", "error")),
         ("execution_data", "execution", ("input", "output")),
         ("node_runs", "execution", ("usage", "error", "output")),
-        ("log_entries", "execution", ("metadata",)),
     ):
         for column in columns:
             yield _Rule(
@@ -175,6 +177,16 @@ def _readable() -> Iterator[_Rule]:
                 f"'{column} in {table} is no JSON' FROM {table} AS t "
                 f"WHERE {column} IS NOT NULL AND NOT json_valid({column})",
             )
+    is_wrong = "entry IS NOT NULL AND NOT is_log_entry(entry, sequence, level, node_id)"
+    for what, wrong in (
+        ("metadata in log_entries is no JSON", "entry IS NULL AND NOT json_valid(metadata)"),
+        ("entry in log_entries is not the one of its columns", is_wrong),
+    ):
+        yield _Rule(
+            "unreadable",
+            "SELECT coalesce((SELECT execution_id FROM executions AS e WHERE e.pk = execution), ''), "
+            f"'{what}' FROM log WHERE {wrong}",
+        )
     yield _Rule(
         "unreadable",
         "SELECT '', 'definition ' || substr(digest, 1, 12) || ' is no JSON' FROM definitions "
@@ -209,11 +221,38 @@ def check_database(path: Path, *, step: Callable[[int, int], None] | None = None
         found = list(_file(db))
         if found:
             return found
+        _prepare(db)
         for done, rule in enumerate(_RULES, start=1):
             found += _broken(db, rule)
             if step is not None:
                 step(done, len(_RULES))
     return found
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Let rules read logs, also of a database that lacks the newest steps."""
+    db.create_function("log_event", 2, _event, deterministic=True)
+    db.create_function("is_log_entry", 4, _is_entry, deterministic=True)
+    has_entry = any(column[1] == "entry" for column in db.execute("PRAGMA table_info(log_entries)"))
+    db.execute(f"CREATE TEMP VIEW log AS SELECT *{'' if has_entry else ', NULL AS entry'} FROM log_entries")
+
+
+def _event(entry: bytes | None, metadata: str) -> str | None:
+    """Give what an entry tells of; None: nothing, or it cannot be read, which another rule tells."""
+    try:
+        facts = orjson.loads(metadata) if entry is None else decoded_entries(entry)[0].metadata
+        event = facts.get("event")
+    except (ValueError, LookupError, AttributeError):
+        return None
+    return event if isinstance(event, str) else None
+
+
+def _is_entry(entry: bytes, *columns: object) -> bool:
+    try:
+        (found,) = decoded_entries(entry)
+    except (TypeError, ValueError):
+        return False
+    return (found.sequence, found.level.rank, found.node_id) == columns
 
 
 def _file(db: sqlite3.Connection) -> Iterator[Finding]:

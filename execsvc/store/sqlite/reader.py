@@ -15,11 +15,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 
+from execsvc.encoding.log_entries import within
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
-from execsvc.model import Execution, ExecutionState, ExecutionStatus, LogColumns, LogLevel, NodeRun
+from execsvc.model import EncodedEntries, Execution, ExecutionState, ExecutionStatus, LogLevel, NodeRun
 from execsvc.store.observer import StoreObserver
 from execsvc.store.protocol import Claim, LogPage, Unfinished
-from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, columns_of, error_of, node_of, status_of
+from execsvc.store.rows import NODE_COLUMNS, STATUS_COLUMNS, error_of, node_of, status_of
+from execsvc.store.sqlite.entries import ENTRY, knows_entries
 from execsvc.store.sqlite.patience import Patience
 
 _T = TypeVar("_T")
@@ -36,19 +38,17 @@ _NODES = f"""
 SELECT json_group_array(json_array({NODE_COLUMNS}, CASE WHEN ? THEN output END)) FROM node_runs WHERE execution = ?
 """
 _NODES_ONE_BY_ONE = f"SELECT {NODE_COLUMNS}, CASE WHEN ? THEN output END FROM node_runs WHERE execution = ?"
-_COLUMNS = ", ".join(
-    f"json_group_array({column})"
-    for column in ("sequence", "time", "level", "node_id", "attempt", "message", "metadata")
-)
+#: How many they are, the sequence of the last one, and the bytes of all.
+_AS_SENT = f"count(*), max(sequence), CAST(group_concat({ENTRY}, '') AS BLOB)"
 _ENTRIES = f"""
-SELECT {_COLUMNS} FROM (
+SELECT {_AS_SENT} FROM (
     SELECT * FROM log_entries
     WHERE execution = ? AND sequence > ? AND level >= ? AND (? = '' OR node_id = ?)
     ORDER BY sequence LIMIT ?
 )
 """
 # The table is its primary key and nothing else, so this reads in order, and without each row being copied first.
-_RANGE = f"SELECT {_COLUMNS} FROM log_entries WHERE execution = ? AND sequence > ? AND sequence <= ?"
+_RANGE = f"SELECT {_AS_SENT} FROM log_entries WHERE execution = ? AND sequence > ? AND sequence <= ?"
 _TAIL = """
 SELECT sequence FROM log_entries WHERE execution = ? AND level >= ? AND (? = '' OR node_id = ?)
 ORDER BY sequence DESC LIMIT 1 OFFSET ?
@@ -83,6 +83,7 @@ class Reader:
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA mmap_size = 268435456")
+        knows_entries(db)
         self._connections.append(db)
         return db
 
@@ -208,18 +209,17 @@ class Reader:
             *columns, pk = _found(db, _STATUS_AND_PK, namespace, execution_id)
             status = status_of(columns)
             if after >= status.last_sequence:
-                return LogPage(columns=LogColumns(), cursor=after, status=status)
+                return LogPage(entries=EncodedEntries(), cursor=after, status=status)
             if min_level is LogLevel.DEBUG and not node_id:
                 # Sequences have no gaps.
                 end = min(after + limit, status.last_sequence)
-                texts = db.execute(_RANGE, (pk, after, end)).fetchone()
-                columns, cut = columns_of(texts, max_bytes)
+                entries, cut = _entries(db.execute(_RANGE, (pk, after, end)).fetchone(), max_bytes)
             else:
                 end = status.last_sequence
-                texts = db.execute(_ENTRIES, (pk, after, min_level.rank, node_id, node_id, limit)).fetchone()
-                columns, cut = columns_of(texts, max_bytes)
-                cut = cut or len(columns) == limit
-            return LogPage(columns=columns, cursor=columns.sequences[-1] if cut else end, status=status)
+                found = db.execute(_ENTRIES, (pk, after, min_level.rank, node_id, node_id, limit)).fetchone()
+                entries, cut = _entries(found, max_bytes)
+                cut = cut or len(entries) == limit
+            return LogPage(entries=entries, cursor=entries.last if cut else end, status=status)
 
         return await self._in_thread(read)
 
@@ -273,6 +273,18 @@ def _definition(db: sqlite3.Connection, digest: str) -> bytes:
     (text,) = db.execute("SELECT definition FROM definitions WHERE digest = ?", (digest,)).fetchone()
     definition: str = text
     return definition.encode()
+
+
+def _entries(row: Sequence[Any], max_bytes: int | None) -> tuple[EncodedEntries, bool]:
+    """Make entries of _AS_SENT; answers them, and whether ``max_bytes`` left some out."""
+    count, last, data = row
+    if not count:
+        return EncodedEntries(), False
+    entries = EncodedEntries(data=data, count=count, last=last)
+    if max_bytes is None or len(data) <= max_bytes:
+        return entries, False
+    short = within(entries, max_bytes)
+    return short, len(short) < count
 
 
 def _nodes(db: sqlite3.Connection, pk: int, *, outputs: bool) -> dict[str, NodeRun]:

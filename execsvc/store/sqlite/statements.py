@@ -117,9 +117,13 @@ ON CONFLICT DO UPDATE SET state = excluded.state, attempt = excluded.attempt,
     retry_time = excluded.retry_time, branch = excluded.branch, usage = excluded.usage, error = excluded.error,
     output = excluded.output
 """
-INSERT_ENTRIES = f"""
-INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, message, metadata)
-SELECT {_columns(8)} FROM json_each(?)
+# Their bytes come in one piece, since JSON holds none: each says where its own begin and how many there are.
+INSERT_ENTRIES = """
+INSERT INTO log_entries (execution, sequence, time, level, node_id, attempt, message, metadata, entry)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), 0, json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), 0, '', '',
+       substr(?, json_extract(value, '$[4]'), json_extract(value, '$[5]'))
+FROM json_each(?)
 """
 INSERT_REQUESTS = f"INSERT INTO control_requests SELECT {_columns(4)} FROM json_each(?)"
 INSERT_AUDIT = f"""
@@ -137,17 +141,17 @@ _WRITES = {
     "outputs": UPDATE_OUTPUTS,
     "inputs": UPDATE_INPUTS,
     "nodes": UPSERT_NODES,
-    "entries": INSERT_ENTRIES,
+    "entries": INSERT_ENTRIES.replace("?", "NEW.entry_bytes", 1),
     "requests": INSERT_REQUESTS,
     "audit": INSERT_AUDIT,
     "unused": DELETE_DEFINITIONS,
 }
 #: Makes a connection ready for ``WRITE``.
 PREPARE_WRITE = (
-    f"CREATE TEMP VIEW batch AS SELECT {', '.join(f'NULL AS {name}' for name in _WRITES)}",
+    f"CREATE TEMP VIEW batch AS SELECT {', '.join(f'NULL AS {name}' for name in (*_WRITES, 'entry_bytes'))}",
     "CREATE TEMP TRIGGER write_batch INSTEAD OF INSERT ON batch BEGIN "
     + " ".join(f"{statement.replace('?', f'NEW.{name}')};" for name, statement in _WRITES.items())
     + " END",
 )
-#: Takes an array for each of ``_WRITES``; NULL: no such rows.
-WRITE = f"INSERT INTO batch VALUES ({', '.join(f':{name}' for name in _WRITES)})"
+#: Takes an array for each of ``_WRITES``; NULL: no such rows. And the bytes of all log entries.
+WRITE = f"INSERT INTO batch VALUES ({', '.join(f':{name}' for name in (*_WRITES, 'entry_bytes'))})"

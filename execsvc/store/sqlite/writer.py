@@ -9,11 +9,12 @@ import threading
 from queue import Empty, SimpleQueue
 from time import perf_counter
 
+from execsvc.encoding.log_entries import encode_ahead
 from execsvc.errors import StorageFull, StorageUnavailable
 from execsvc.store.decisions import Change, weight
 from execsvc.store.handed_in import MAX_BATCH, MAX_BATCH_BYTES, Done, HandedIn, Published, answer
 from execsvc.store.observer import StoreObserver
-from execsvc.store.protocol import Commit
+from execsvc.store.protocol import Commit, CreateExecution, UpdateExecution
 from execsvc.store.sqlite.batch import Batch
 from execsvc.store.sqlite.patience import Patience
 from execsvc.store.sqlite.statements import PREPARE_WRITE
@@ -63,6 +64,8 @@ class Writer:
         if self._closed:
             future.set_exception(StorageUnavailable("the database is closed"))
         else:
+            if isinstance(change, CreateExecution | UpdateExecution):
+                encode_ahead(change.entries)
             self.backlog += 1
             self._queue.put(HandedIn(change, future, perf_counter()))
             self._patience.watch(self._loop)

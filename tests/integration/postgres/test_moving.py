@@ -23,6 +23,7 @@ from tests.servers.postgres import shared_server
 from tests.support.changes import create, entries
 from tests.support.logs import entries as log_of
 from tests.support.nodes import Gates
+from tests.support.old_entries import write_as_before
 from tests.support.workflows import ECHO, chain, node, output, workflow
 
 
@@ -84,6 +85,17 @@ async def test_all_is_there_afterwards_and_what_had_not_ended_goes_on(
         await client.execute(ECHO, {"n": 1}, execution_id="new")
         assert (await client.wait("new")).output == {"n": 1}
     assert gates.entries["first"] == 2
+
+
+async def test_logs_that_earlier_versions_have_written_are_moved_too(
+    start_server: StartServer, before: list[Any], url: str
+) -> None:
+    with closing(sqlite3.connect(start_server.settings.database)) as db, db:
+        assert write_as_before(db, "sequence % 2") > 10
+    target = PostgresDatabase(url=url)
+    await move(start_server.settings.database, target)
+    async with start_server(postgres=target) as client:
+        assert await seen(client) == before
 
 
 async def test_a_target_that_holds_data_is_refused(start_server: StartServer, before: list[Any], url: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from execsvc.encoding.log_entries import decoded_entries
 from execsvc.model import ExecutionState, ExecutionStatus, LogLevel, NewLogEntry, NodeRun, NodeState
 from execsvc.service.changes import (
     SHARED,
@@ -158,7 +159,13 @@ def commit(last_sequence: int, *messages: str, execution_id: str = "e", uid: str
 def messages_after(changes: Changes, cursor: int, execution_id: str = "e") -> list[str] | None:
     with changes.subscribe("n", execution_id) as (watch, _):
         entries = watch.after(cursor)
-    return None if entries is None else [entry.message for entry in entries]
+    if entries is None:
+        return None
+    # Whoever handed them in, their bytes are those of their place in the log.
+    decoded = decoded_entries(b"".join(encoded for _, encoded in entries))
+    assert [entry.sequence for entry in decoded] == list(range(cursor + 1, cursor + 1 + len(entries)))
+    assert [entry.message for entry in decoded] == [entry.message for entry, _ in entries]
+    return [entry.message for entry in decoded]
 
 
 def test_who_follows_a_young_execution_finds_its_log_at_hand_and_so_does_the_next() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from execsvc.encoding.log_entries import encoded_entry
 from execsvc.model import ErrorInfo, ExecutionState, LogLevel, NewLogEntry, NodeRun, NodeState
 from execsvc.store import SqliteStore, check_database
 from execsvc.store.sqlite.check import MOST
@@ -66,6 +67,12 @@ def pk(name: str) -> str:
     return f"(SELECT pk FROM executions WHERE execution_id = '{name}')"
 
 
+def told(sequence: int, event: str) -> str:
+    """The bytes of an entry that tells of something, in SQL."""
+    facts = {"event": event}
+    return f"x'{encoded_entry(sequence, NOW, LogLevel.INFO.rank, '', 0, 'm', facts).hex()}'"
+
+
 async def test_a_sound_database_is_clean_also_while_it_is_used(sound: Path) -> None:
     steps: list[tuple[int, int]] = []
 
@@ -90,7 +97,7 @@ DAMAGE: dict[str, tuple[str, str, str, str]] = {
         "node_runs holds 1 rows of execution number 999",
     ),
     "an entry without an execution": (
-        "INSERT INTO log_entries VALUES (999, 1, 1, 1, '', 0, 'x', '{}')",
+        "INSERT INTO log_entries VALUES (999, 1, 1, 1, '', 0, 'x', '{}', NULL)",
         "orphan",
         "",
         "log_entries holds 1 rows of execution number 999",
@@ -144,8 +151,7 @@ DAMAGE: dict[str, tuple[str, str, str, str]] = {
         "the log holds 2 entries, from 1 to 2, and should hold 1 to 3",
     ),
     "a log that says otherwise": (
-        f'UPDATE log_entries SET metadata = \'{{"event": "execution_failed"}}\' WHERE execution = {COMPLETED} '
-        "AND sequence = 3",
+        f"UPDATE log_entries SET entry = {told(3, 'execution_failed')} WHERE execution = {COMPLETED} AND sequence = 3",
         "log",
         "completed",
         "is COMPLETED, and the log ends its story with execution_failed",
@@ -251,6 +257,24 @@ DAMAGE: dict[str, tuple[str, str, str, str]] = {
         "unreadable",
         "completed",
         "output in node_runs is no JSON",
+    ),
+    "an entry that is none": (
+        f"UPDATE log_entries SET entry = x'0aff' WHERE execution = {COMPLETED} AND sequence = 2",
+        "unreadable",
+        "completed",
+        "entry in log_entries is not the one of its columns",
+    ),
+    "an entry in the place of another": (
+        f"UPDATE log_entries SET entry = {told(1, 'execution_running')} WHERE execution = {COMPLETED} AND sequence = 2",
+        "unreadable",
+        "completed",
+        "entry in log_entries is not the one of its columns",
+    ),
+    "an entry of before entries were kept as bytes": (
+        f"UPDATE log_entries SET entry = NULL, metadata = '{{' WHERE execution = {COMPLETED} AND sequence = 2",
+        "unreadable",
+        "completed",
+        "metadata in log_entries is no JSON",
     ),
 }
 

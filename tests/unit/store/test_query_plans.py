@@ -12,6 +12,7 @@ from execsvc.model import AuditFilter
 from execsvc.store import SqliteStore
 from execsvc.store.sqlite import lists, reader, trail
 from execsvc.store.sqlite import statements as batch
+from execsvc.store.sqlite.entries import knows_entries
 from execsvc.store.trail import select_audit
 
 GROWING = (
@@ -41,6 +42,7 @@ STATEMENTS = statements(batch) | statements(reader) | statements(lists) | statem
 
 
 def plan(db: sqlite3.Connection, sql: str) -> list[str]:
+    knows_entries(db)
     return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
 
 

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from execsvc.model import ExecutionState, ExecutionStatus, LogColumns, NodeRun, NodeState
+from execsvc.encoding.log_entries import encoded_entry
+from execsvc.model import EncodedEntries, ExecutionState, ExecutionStatus, LogLevel, NodeRun, NodeState
 from execsvc.store import Claim, LogPage, Store
 from execsvc.tracing.interrupted import OpenNode, find_interrupted
 
@@ -51,14 +52,14 @@ class Log:
     async def log_page(self, namespace: str, execution_id: str, *, after: int, limit: int) -> LogPage:
         """Answer the entries after a sequence."""
         part = list(enumerate(self.entries, start=1))[after : after + limit]
-        columns = LogColumns(
-            sequences=[sequence for sequence, _ in part],
-            times=[entry[0] for _, entry in part],
-            node_ids=[entry[1] for _, entry in part],
-            metadata=[entry[2] for _, entry in part],
-        )
+        encoded = [
+            encoded_entry(sequence, time, LogLevel.INFO.rank, node_id, 0, "said", facts)
+            for sequence, (time, node_id, facts) in part
+        ]
+        last = part[-1][0] if part else 0
+        entries = EncodedEntries(data=b"".join(encoded), count=len(encoded), last=last)
         found = status(uid=self._uid, last_sequence=len(self.entries))
-        return LogPage(columns=columns, cursor=len(self.entries), status=found)
+        return LogPage(entries=entries, cursor=len(self.entries), status=found)
 
 
 async def interrupted(log: Log, *nodes: NodeRun, epoch: int = 2) -> Any:
