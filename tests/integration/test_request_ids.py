@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -24,18 +25,25 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[tuple[str, dict[str, str]]] = []
+        self._loop = asyncio.get_running_loop()
+        self._more = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append((record.getMessage(), fields_of(record)))
+        self._loop.call_soon_threadsafe(self._more.set)
 
-    def about(self, text: str) -> dict[str, str]:
-        """The fields of the one line that holds a text."""
-        (found,) = [said for message, said in self.lines if text in message]
-        return found
+    async def about(self, text: str) -> dict[str, str]:
+        """The fields of the one line that holds a text. It may come after the answer it tells of."""
+        async with asyncio.timeout(30):
+            while not (found := [said for message, said in self.lines if text in message]):
+                self._more.clear()
+                await self._more.wait()
+        (only,) = found
+        return only
 
 
 @pytest.fixture
-def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
+async def lines() -> AsyncIterator[Lines]:
     """The log of the service, all of it."""
     handler, logger = Lines(), logging.getLogger("execsvc")
     level = logger.level
@@ -55,7 +63,7 @@ async def test_a_caller_is_answered_with_its_own_id(stubs: Stubs, lines: Lines) 
     request, sent = v1.GetServerInfoRequest(), (("x-request-id", "mine/1"),)
 
     assert (await trailers(stubs.server.GetServerInfo(request, metadata=sent)))["x-request-id"] == "mine/1"
-    assert lines.about("GetServerInfo OK") == {"request_id": "mine/1"}
+    assert await lines.about("GetServerInfo OK") == {"request_id": "mine/1"}
 
 
 async def test_a_call_without_an_id_gets_one_of_its_own(stubs: Stubs) -> None:
@@ -73,7 +81,7 @@ async def test_streams_and_errors_have_it_too(stubs: Stubs, lines: Lines) -> Non
     await refusal(stream.read())
 
     assert (await trailers(stream))["x-request-id"] == "mine-2"
-    assert lines.about("StreamLogs NOT_FOUND") == {"request_id": "mine-2", "execution_id": "nope"}
+    assert await lines.about("StreamLogs NOT_FOUND") == {"request_id": "mine-2", "execution_id": "nope"}
 
 
 async def test_the_answer_to_a_bug_says_where_to_look_for_it(
@@ -87,7 +95,7 @@ async def test_the_answer_to_a_bug_says_where_to_look_for_it(
     found = await refusal(stubs.server.GetServerInfo(v1.GetServerInfoRequest(), metadata=(("x-request-id", "bug-1"),)))
 
     assert found.message == "internal error; the server's log has the details under request id bug-1"
-    assert lines.about("GetServerInfo failed")["request_id"] == "bug-1"
+    assert (await lines.about("GetServerInfo failed"))["request_id"] == "bug-1"
 
 
 async def test_a_refused_caller_can_be_found_in_the_log(start_server: StartServer, lines: Lines) -> None:
@@ -96,7 +104,7 @@ async def test_a_refused_caller_can_be_found_in_the_log(start_server: StartServe
         found = await refusal(Stubs(channel).server.GetServerInfo(v1.GetServerInfoRequest(), metadata=sent))
 
     assert found.code == grpc.StatusCode.UNAUTHENTICATED
-    assert lines.about("its credential is not valid") == {"request_id": "who-1"}
+    assert await lines.about("its credential is not valid") == {"request_id": "who-1"}
 
 
 async def test_lines_of_a_run_name_execution_and_node_and_no_request(
@@ -108,7 +116,7 @@ async def test_lines_of_a_run_name_execution_and_node_and_no_request(
     await client.execute(crash, {}, execution_id="e")
     await client.wait("e")
 
-    assert lines.about("raised") == {"namespace": "default", "execution_id": "e", "node_id": "a", "attempt": "1"}
+    assert await lines.about("raised") == {"namespace": "default", "execution_id": "e", "node_id": "a", "attempt": "1"}
 
 
 async def test_the_log_has_no_payloads_even_at_debug(client: AsyncExecutionClient, lines: Lines) -> None:
@@ -132,6 +140,6 @@ async def test_http_requests_hand_their_id_on_to_the_server(
         nowhere = await http.calls.get("/nowhere")
 
     assert (given.status_code, given.headers["x-request-id"]) == (404, "web-1")
-    assert lines.about("GetStatus NOT_FOUND") == {"request_id": "web-1", "execution_id": "nope"}
-    assert lines.about("ListNodeTypes OK")["request_id"] == made.headers["x-request-id"] != "not fit"
+    assert await lines.about("GetStatus NOT_FOUND") == {"request_id": "web-1", "execution_id": "nope"}
+    assert (await lines.about("ListNodeTypes OK"))["request_id"] == made.headers["x-request-id"] != "not fit"
     assert len(nowhere.headers["x-request-id"]) == 32
