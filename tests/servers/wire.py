@@ -43,6 +43,8 @@ class Wire:
         task = asyncio.create_task(self._connected(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        # One that is cancelled in the turn it came in never begins, so that it cannot close it itself.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
