@@ -76,6 +76,8 @@ class Wire:
                 back.write(data)
                 await back.drain()
         finally:
+            # First, since it may be cancelled while it waits for the rest.
+            back.close()
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
             await _closed(back)
