@@ -12,7 +12,7 @@ one, and node ``a`` otherwise. What is missing, null, or belongs to a skipped no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,11 @@ MAX_PARTS = 128
 MAX_OUTPUT = 4 * 1024 * 1024
 #: Tags one rendering may visit, about 1 µs each; deep inside of sections one counts as up to five.
 MAX_STEPS = 30_000
+#: The same for templates that are sent together, as the messages of a conversation are.
+MAX_OUTPUT_TOGETHER = 4 * MAX_OUTPUT
+MAX_STEPS_TOGETHER = 10 * MAX_STEPS
+#: Templates that may be rendered on an event loop; each may take some 30 ms.
+FEW = 6
 
 
 class TemplateError(ExpressionError):
@@ -116,11 +121,36 @@ class Template:
             secrets: values of those it names, as they are to stand there.
             quote: applied to each value of the data, as for one that goes into a URL.
         """
+        return self._render(scope, secrets, quote)[0]
+
+    def _render(self, scope: Scope, secrets: Mapping[str, str], quote: Callable[[str], str]) -> tuple[str, int]:
+        """Answer the text, and how many tags were visited."""
         if len(self._parts) == 1 and isinstance(self._parts[0], str):
-            return self._parts[0]
+            return self._parts[0], 1
         renderer = _Renderer(secrets, quote)
         renderer.render(self._parts, ({"input": scope.input, "nodes": scope.nodes, "execution": scope.execution},))
-        return "".join(renderer.pieces)
+        return "".join(renderer.pieces), renderer.steps
+
+
+def render_all(templates: Iterable[Template], scope: Scope) -> list[str]:
+    """Fill in the values of templates that are sent together, which are bounded together, too.
+
+    Takes up to 0.3 s; more than ``FEW`` are for another thread than the event loop's. Raises TemplateError.
+    """
+    texts = []
+    length = steps = 0
+    for template in templates:
+        text, visited = template._render(scope, _NO_SECRETS, str)
+        length += len(text)
+        steps += visited
+        if length > MAX_OUTPUT_TOGETHER:
+            message = f"the templates render to more than {MAX_OUTPUT_TOGETHER} characters together"
+            raise TemplateError("TEMPLATE_TOO_LARGE", message)
+        if steps > MAX_STEPS_TOGETHER:
+            message = f"the templates visit more than {MAX_STEPS_TOGETHER} tags together"
+            raise TemplateError("TEMPLATE_TOO_EXPENSIVE", message)
+        texts.append(text)
+    return texts
 
 
 class _Reader:
@@ -238,14 +268,14 @@ class _Renderer:
         self._quote = quote
         self.pieces: list[str] = []
         self._length = 0
-        self._steps = 0
+        self.steps = 0
 
     def render(self, parts: tuple[_Part, ...], contexts: tuple[Any, ...]) -> None:
         # A name may be looked for in each of them.
         step = 1 + len(contexts) // 8
         for part in parts:
-            self._steps += step
-            if self._steps > MAX_STEPS:
+            self.steps += step
+            if self.steps > MAX_STEPS:
                 raise TemplateError("TEMPLATE_TOO_EXPENSIVE", f"the template visits more than {MAX_STEPS} tags")
             if isinstance(part, str):
                 self._write(part)
@@ -265,7 +295,7 @@ class _Renderer:
         elif given:
             for item in value if isinstance(value, list) else (value,):
                 # An empty section takes a step too.
-                self._steps += 1
+                self.steps += 1
                 self.render(section.parts, (*contexts, item))
 
     def _write(self, text: str) -> None:

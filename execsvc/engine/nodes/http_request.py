@@ -16,7 +16,7 @@ from execsvc import __version__
 from execsvc.definition.expressions import ExpressionError
 from execsvc.definition.headers import is_sendable
 from execsvc.definition.plan import HttpConfig
-from execsvc.definition.templates import Template
+from execsvc.definition.templates import FEW, Template
 from execsvc.egress.rules import PORTS
 from execsvc.engine.nodes.executor import NodeContext, NodeError
 from execsvc.engine.nodes.foreign_words import redact
@@ -26,8 +26,6 @@ CONTENT_LIMIT: Final = 4 * 1024 * 1024
 #: Characters of a URL, and of all headers; servers refuse longer ones.
 URL_LIMIT: Final = 16_384
 HEADERS_LIMIT: Final = 65_536
-#: Templates that are rendered in place; each may take some 30 ms.
-_FEW: Final = 6
 #: Methods that change nothing and so need no key.
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _KEY: Final = "idempotency-key"
@@ -62,7 +60,7 @@ async def make_request(config: HttpConfig, context: NodeContext) -> HttpRequest:
         NodeError: HTTP_INVALID_REQUEST where they make no request, OUTPUT_TOO_LARGE where they make too large a one;
             SECRET_UNUSABLE, and whatever an expression or a template fails with. None is retryable.
     """
-    many = len(config.query) + len(config.headers) + len(config.form) > _FEW
+    many = len(config.query) + len(config.headers) + len(config.form) > FEW
     return await asyncio.to_thread(_make, config, context) if many else _make(config, context)
 
 

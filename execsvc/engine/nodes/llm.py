@@ -14,6 +14,8 @@ from execsvc.definition.expressions import ExpressionError
 from execsvc.definition.plan import LlmConfig
 from execsvc.definition.problems import Problems
 from execsvc.definition.schemas import check
+from execsvc.definition.scope import Scope
+from execsvc.definition.templates import FEW, render_all
 from execsvc.egress.transport import own_headers
 from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
 from execsvc.engine.nodes.foreign_words import redact
@@ -68,14 +70,11 @@ class LlmNode:
         """
         own_headers.set(own_headers_of(config))
         prepared = await self._models.get(config, context.network, context.secrets)
-        scope = context.scope
         try:
-            messages = [
-                kind(content=template.render(scope))
-                for kind, (_, template) in zip(prepared.kinds, config.messages, strict=True)
-            ]
+            texts = await _texts(config, context.scope)
         except ExpressionError as error:
             raise NodeError(error.type, error.message) from error
+        messages = [kind(content=text) for kind, text in zip(prepared.kinds, texts, strict=True)]
         facts: dict[str, Any] = {"model": config.model, "messages": len(messages)}
         if prepared.offline:
             facts["offline"] = True
@@ -102,6 +101,13 @@ class LlmNode:
     async def aclose(self) -> None:
         """Forget the models of the running event loop. The node may be run again."""
         self._models.forget()
+
+
+async def _texts(config: LlmConfig, scope: Scope) -> list[str]:
+    templates = [template for _, template in config.messages]
+    if len(templates) > FEW:
+        return await asyncio.to_thread(render_all, templates, scope)
+    return render_all(templates, scope)
 
 
 def _request(prepared: Prepared, messages: list[BaseMessage]) -> ModelRequest:

@@ -36,6 +36,33 @@ async def test_it_repeats_the_last_user_message_and_counts_words(node: LlmNode, 
     assert result.usage == TokenUsage(input_tokens=6, output_tokens=2, total_tokens=8)
 
 
+async def test_many_messages_are_filled_in_beside_the_loop(node: LlmNode) -> None:
+    slow = "{{#input.l}}{{/input.l}}{{^input.l}}x{{/input.l}}"
+    config = llm_config(model="echo:", messages=[{"role": "user", "content": f"{slow}{n}"} for n in range(14)])
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    result = await node.run(config, Recorder(l=list(range(20_000))).context)
+    counting.cancel()
+
+    assert result.output == "13"
+    assert turns > 50
+
+
+async def test_messages_are_bounded_together(node: LlmNode) -> None:
+    config = llm_config(model="echo:", messages=[{"role": "user", "content": "{{input.text}}"}] * 5)
+
+    error = await failure(node, config, Recorder(text="x" * 4_194_304))
+
+    assert (error.type, error.retryable) == ("TEMPLATE_TOO_LARGE", False)
+
+
 async def test_the_log_says_that_it_is_offline(node: LlmNode) -> None:
     recorder = Recorder()
 

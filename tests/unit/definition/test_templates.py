@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from execsvc.definition import Scope, Template, TemplateError, TemplateInvalid
+from execsvc.definition.templates import render_all
 
 INPUT: dict[str, Any] = {
     "s": "<a> & \"b\" 'c'",
@@ -134,6 +135,27 @@ def test_output_and_work_are_bounded(source: str, type: str) -> None:
         render(source, {"a": list(range(1_000)), "s": "x" * 1_000_000})
 
     assert caught.value.type == type
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "type"),
+    [
+        ("{{input.s}}", 4, None),
+        ("{{input.s}}", 5, "TEMPLATE_TOO_LARGE"),
+        ("{{#input.a}}{{.}}{{/input.a}}", 14, None),
+        ("{{#input.a}}{{.}}{{/input.a}}", 15, "TEMPLATE_TOO_EXPENSIVE"),
+    ],
+)
+def test_templates_that_are_sent_together_are_bounded_together(source: str, count: int, type: str | None) -> None:
+    templates = [Template(source)] * count
+    scope = Scope(input={"a": ["x"] * 10_000, "s": "x" * 4_194_304}, nodes={}, execution={})
+
+    if type is None:
+        assert render_all(templates, scope) == [templates[0].render(scope)] * count
+    else:
+        with pytest.raises(TemplateError) as caught:
+            render_all(templates, scope)
+        assert caught.value.type == type
 
 
 def test_data_alone_is_quoted_and_what_a_template_writes_itself_is_not() -> None:
