@@ -96,6 +96,7 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
     limits = Limits(
         concurrent=settings.max_concurrent,
         queued=settings.max_queued,
+        results_bytes=settings.max_results,
         default_timeout=settings.default_timeout,
         timeout=settings.max_timeout,
     )
@@ -121,6 +122,7 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
             secrets=secrets,
             redaction=redaction,
             tracing=tracing,
+            max_results=settings.max_results,
         )
         queue = queue_of(settings, store, engine, metrics)
         if metrics is not None:

@@ -49,6 +49,8 @@ class Settings:
     max_concurrent: int = 100
     #: Executions that may wait for a slot.
     max_queued: int = 10_000
+    #: Bytes of JSON text that the results of an execution's nodes may have together.
+    max_results: int = 64 * 1024 * 1024
     #: Executions with the same concurrency key that run at once; None: no limit.
     key_limit: int | None = None
     #: The same for single keys.

@@ -68,6 +68,14 @@ OF_SERVERS: Final = (
         example="50000",
     ),
     Setting(
+        name="max_results",
+        default=64 * 1024 * 1024,
+        metavar="BYTES",
+        description="JSON text that the results of all nodes of an execution may have together.",
+        expects="a whole number of bytes, 1048576 or more, as in 67108864",
+        example="268435456",
+    ),
+    Setting(
         name="operator_address",
         default=None,
         metavar="HOST:PORT",

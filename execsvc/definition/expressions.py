@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from cel_expr_python import cel
@@ -29,6 +29,12 @@ MAX_SOURCE = 16_384
 MAX_NODES = 2_000
 #: What one evaluation may take at most by ``CostModel``, in nanoseconds; half of that is usual for the real time.
 BUDGET = 30e6
+#: The same for all expressions of one node: what the event loop may have to wait for it.
+BUDGET_TOGETHER = 10 * BUDGET
+#: Expressions of one node that need no bound together, and are not made ready ahead.
+FEW = 10
+#: An estimate from the largest value alone up to which no closer one is made.
+_SMALL = BUDGET / 100
 
 _VARIABLES = {
     "input": cel.Type.DYN,
@@ -54,6 +60,30 @@ class ExpressionError(Exception):
         super().__init__(f"{type}: {message}")
 
 
+class Allowance:
+    """What the expressions of one node may take together, by ``CostModel``."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = BUDGET_TOGETHER
+
+    def take(self, nanoseconds: float) -> None:
+        """Use some of it up. Raises ExpressionError where there is not so much."""
+        self._left -= nanoseconds
+        if self._left < 0:
+            raise ExpressionError(
+                "EXPRESSION_TOO_EXPENSIVE",
+                f"the expressions of this node could take more than {BUDGET_TOGETHER / 1e6:.0f} ms together, by "
+                "estimate on data of this size; read less data, or make several nodes of it",
+            )
+
+
+def allowance_for(expressions: Sized) -> Allowance | None:
+    """Make the allowance of a node's expressions; None where they are so few that each may take its own."""
+    return Allowance() if len(expressions) > FEW else None
+
+
 class ExpressionInvalid(Exception):
     """An expression does not compile.
 
@@ -73,6 +103,7 @@ class Expression:
 
     __slots__ = (
         "_cost",
+        "_costs",
         "_path",
         "_program",
         "_projection",
@@ -114,6 +145,8 @@ class Expression:
         self._visible: tuple[Mapping[str, int], int] | None = None
         self._program: Any = None
         self._cost: CostModel | None = None
+        #: Estimates for values of one size each, in nanoseconds, by that size.
+        self._costs: dict[int, float] = {}
         self._safe_size = 0
 
     def __repr__(self) -> str:
@@ -130,8 +163,17 @@ class Expression:
         if self.reads_any_node:
             self._visible = (bits, mask)
 
-    def evaluate(self, scope: Scope) -> Any:
-        """Compute the value as JSON: None, bool, int, float, str, list or dict. Raises ExpressionError."""
+    def prepare(self) -> None:
+        """Do what the first evaluation else does, some 0.1 ms."""
+        if self._program is None:
+            self._build()
+
+    def evaluate(self, scope: Scope, allowance: Allowance | None = None) -> Any:
+        """Compute the value as JSON: None, bool, int, float, str, list or dict. Raises ExpressionError.
+
+        Args:
+            allowance: what it may take with others; None: what one may.
+        """
         nodes: Mapping[str, Any] = scope.nodes
         if self._path is not None:
             found, value = _follow({"input": scope.input, "nodes": nodes, "execution": scope.execution}, self._path)
@@ -147,8 +189,10 @@ class Expression:
         except TypeError as error:
             raise ExpressionError("EXPRESSION_FAILED", f"{self!s} reads a value that is no JSON: {error}") from error
         program = self._program or self._build()
-        if size > self._safe_size:
-            self._check_cost(size, roots)
+        if allowance is not None:
+            allowance.take(self._needed(size, roots, closely=True))
+        elif size > self._safe_size:
+            self._needed(size, roots)
         try:
             value = program.eval(data=data)
         except (RuntimeError, ValueError) as error:
@@ -179,13 +223,21 @@ class Expression:
             self._program = _RUNTIME.deserialize(self._serialized)
         return self._program
 
-    def _check_cost(self, size: int, roots: Mapping[str, Any]) -> None:
-        """Refuse what could take too long; remember sizes at which nothing can."""
+    def _needed(self, size: int, roots: Mapping[str, Any], *, closely: bool = False) -> float:
+        """Estimate the nanoseconds; refuse what could take too long. Remembers sizes at which nothing can.
+
+        Args:
+            closely: whether what is far from too long is looked at as well.
+        """
         assert self._cost is not None
         uniform = max(64, 1 << (size - 1).bit_length())
-        if self._cost.nanoseconds(lambda path: Size(uniform, uniform, uniform)) <= BUDGET:
-            self._safe_size = uniform
-            return
+        needed = self._costs.get(uniform)
+        if needed is None:
+            needed = self._costs[uniform] = self._cost.nanoseconds(lambda path: Size(uniform, uniform, uniform))
+        if needed <= BUDGET:
+            self._safe_size = max(self._safe_size, uniform)
+            if needed <= _SMALL or not closely:
+                return needed
         # A first guess at the lengths is quick and refuses what is hopeless; the real ones take a walk over the data.
         needed = self._cost.nanoseconds(lambda path: _measure(roots, path, deep=False))
         if needed <= BUDGET:
@@ -196,6 +248,7 @@ class Expression:
                 f"{self!s} could take {needed / 1e6:.0f} ms by estimate on data of this size, "
                 f"more than {BUDGET / 1e6:.0f} ms; read less data, or use a simpler expression",
             )
+        return needed
 
     def _translate(self, text: str) -> ExpressionError:
         if "Iteration budget" in text:

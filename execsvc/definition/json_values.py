@@ -72,6 +72,27 @@ def _spell(trail: list[Any]) -> str:
     return join(trail[0], trail[1:])
 
 
+def at_least(value: Any, enough: int) -> int:
+    """Say how many bytes the JSON text of a value has at least; stops looking where that is more than ``enough``."""
+    size = 0
+    stack = [value]
+    while stack and size <= enough:
+        item = stack.pop()
+        kind = type(item)
+        if kind is str:
+            size += 2 + len(item)
+        elif kind is dict:
+            # Of an entry quotes, colon and comma; the value counts for itself.
+            size += 1 + 4 * len(item) + sum(map(len, item))
+            stack += item.values()
+        elif kind is list:
+            size += 1 + len(item)
+            stack += item
+        else:
+            size += 1
+    return size
+
+
 def whole_numbers(value: Any) -> Any:
     """Copy a JSON value with whole floats as integers, so that JSON text and protobuf's doubles mean the same."""
     if type(value) is float:

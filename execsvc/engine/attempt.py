@@ -14,7 +14,7 @@ from execsvc.definition import MAX_DEPTH, PlanNode, Problems, RetryPolicy, check
 from execsvc.egress import Refusal
 from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
-from execsvc.engine.nodes.executor import EffectNode, NodeContext, NodeError, NodeResult, PureNode
+from execsvc.engine.nodes.executor import MAX_OUTPUT, EffectNode, NodeContext, NodeError, NodeResult, PureNode
 from execsvc.engine.secrecy import OPEN, Reveal, secrecy_of
 from execsvc.engine.tracing import within
 from execsvc.log_fields import current_fields, fields
@@ -24,8 +24,6 @@ from execsvc.secrets import NOTHING, Scrubber
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of JSON text of one node's result.
-MAX_OUTPUT: Final = 4 * 1024 * 1024
 #: Seconds a provider's Retry-After is honoured for at most.
 MAX_RETRY_AFTER: Final = 3600.0
 #: Around the work of a node without a timeout: ``asyncio.timeout(None)`` costs each several times as much.
@@ -116,6 +114,11 @@ def backoff(policy: RetryPolicy, failure: Failure, *, before: int = 0) -> float:
     initial, most = policy.initial_backoff / 1e6, policy.max_backoff / 1e6
     wait = initial * policy.multiplier ** (failure.error.attempt - before - 1) + random.uniform(0, initial / 2)
     return max(min(wait, most), min(failure.retry_after or 0.0, MAX_RETRY_AFTER))
+
+
+def failed(error: NodeError, context: NodeContext) -> Failure:
+    """Make a failure of what went wrong after an attempt itself."""
+    return _failure(error, context)
 
 
 def _success(result: NodeResult, scrubber: Scrubber = NOTHING) -> Success:

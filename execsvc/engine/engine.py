@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds until an execution that the database could not read is read again.
 REREAD: Final = 0.5
+#: Bytes of JSON text that the results of an execution's nodes may have together.
+MAX_RESULTS: Final = 64 * 1024 * 1024
 #: Plans kept for executions to come, least recently used first out.
 PLANS: Final = 256
 
@@ -55,6 +57,7 @@ class Engine:
         in_doubt: whether other servers may have taken the leases over, as after this process was suspended.
         secrets: what definitions may name by ``secret:NAME``.
         redaction: what of nodes' log entries is not kept.
+        max_results: bytes of JSON text that the results of an execution's nodes may have together.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Engine:
         secrets: Secrets | None = None,
         redaction: Redaction = OPEN,
         tracing: Tracing | None = None,
+        max_results: int = MAX_RESULTS,
     ) -> None:
+        self._max_results = max_results
         self._redaction = redaction
         self._tracing = tracing
         self._in_doubt = in_doubt
@@ -152,6 +157,7 @@ class Engine:
             namespace=namespace,
             claim=claim,
             plan=plan,
+            max_results=self._max_results,
             trace=trace,
         )
         # A run that begins while a change of state is being written starts no node either.

@@ -13,7 +13,7 @@ import orjson
 from execsvc.clock import Clock
 from execsvc.definition import Plan, PlanNode, load_retry
 from execsvc.egress.network import Network
-from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
+from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode, failed
 from execsvc.engine.events import Observer, TokenListener
 from execsvc.engine.flow import Flow
 from execsvc.engine.journal import Journal
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of inline work after which the event loop gets a turn.
 TURN: Final = 0.002
+#: Bytes of results that may wait for the disk while nodes go on that nobody else waits for.
+UNWRITTEN: Final = 4 * 1024 * 1024
 #: Seconds between two writes of how long an execution with a timeout has run: what a crash may forget of it.
 CHECKPOINT: Final = 10.0
 
@@ -77,8 +79,13 @@ class ExecutionRun:
         namespace: str,
         claim: Claim,
         plan: Plan,
+        max_results: int,
         trace: RunTrace | None = None,
     ) -> None:
+        #: Bytes that the results of all nodes may have together, and have; and those of pure ones not yet on disk.
+        self._max_results = max_results
+        self._results = 0
+        self._unwritten = 0
         self._trace = trace
         self._in_doubt = in_doubt
         self._secrets = secrets
@@ -236,7 +243,9 @@ class ExecutionRun:
             if recorded is None:
                 continue
             if recorded.state is NodeState.COMPLETED:
-                self._outputs[node.id] = orjson.loads(recorded.output or b"null")
+                output = recorded.output or b"null"
+                self._results += len(output)
+                self._outputs[node.id] = orjson.loads(output)
                 self._flow.finish(node, recorded.branch)
                 progress.current_node = node.id
             elif recorded.state is NodeState.FAILED and recorded.error is not None:
@@ -257,7 +266,12 @@ class ExecutionRun:
                     effect.add_done_callback(self._effect_ended)
                 else:
                     self._run_pure(node)
-                    if loop.time() > turn_ends:
+                    if self._unwritten > UNWRITTEN:
+                        # Else a long row of large ones would take as much memory as they have bytes, several times.
+                        await self._journal.commit()
+                        self._unwritten = 0
+                        turn_ends = loop.time() + TURN
+                    elif loop.time() > turn_ends:
                         await asyncio.sleep(0)
                         turn_ends = loop.time() + TURN
             if self._failure and not self._holding.is_set():
@@ -311,7 +325,8 @@ class ExecutionRun:
         executor = cast(PureNode, self._executors[node.type])
         attempt = self._first_attempt(node)
         started = self._clock()
-        outcome = attempt_inline(executor, node, self._context(node, attempt.number, attempt.before))
+        context = self._context(node, attempt.number, attempt.before)
+        outcome = self._kept(attempt_inline(executor, node, context), context)
         if isinstance(outcome, Failure):
             self._fail(node, outcome, attempt, started=started)
             fallback = _fallback(node)
@@ -319,6 +334,7 @@ class ExecutionRun:
                 return
             outcome = fallback
         else:
+            self._unwritten += len(outcome.output)
             self._completed(node, outcome, attempt, started=started)
         self._settle(node, outcome)
 
@@ -342,6 +358,7 @@ class ExecutionRun:
             outcome: Success | Failure | None
             context = self._context(node, number, before)
             outcome = await attempt_in_lane(self._lanes, executor, node, context, reveal=self._reveal)
+            outcome = self._kept(outcome, context)
             if isinstance(outcome, Success):
                 self._completed(node, outcome, attempt, started=started)
                 break
@@ -400,6 +417,20 @@ class ExecutionRun:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left / 1e6):
                     await self._holding.wait()
+
+    def _kept(self, outcome: Success | Failure, context: NodeContext) -> Success | Failure:
+        """Count a result; it is a failure where the execution's results would be more than they may."""
+        if isinstance(outcome, Failure):
+            return outcome
+        results = self._results + len(outcome.output)
+        if results > self._max_results:
+            message = (
+                f"with this one the results of the execution's nodes have {results} bytes together; at most "
+                f"{self._max_results} are allowed (--max-results)"
+            )
+            return failed(NodeError("OUTPUT_TOO_LARGE", message, usage=outcome.usage), context)
+        self._results = results
+        return outcome
 
     def _completed(self, node: PlanNode, outcome: Success, attempt: _Attempt, *, started: int) -> None:
         self._recorder.completed(

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from execsvc.model import UNLIMITED, Namespaces
 from execsvc.redaction import OPEN, Redaction
 from execsvc.rpc.admission import Admission
+from execsvc.rpc.beside import Beside
 from execsvc.rpc.calls import CallObserver, MethodObserver
 from execsvc.rpc.gate import Gate
 from execsvc.rpc.interceptor import Interceptor
@@ -112,8 +113,9 @@ class RpcServer:
                 ("grpc.absolute_max_metadata_size", METADATA),
             ],
         )
-        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services, redaction), self._server)
-        v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows), self._server)
+        beside_loop = Beside()
+        v1.add_ExecutionServiceServicer_to_server(ExecutionServicer(services, redaction, beside_loop), self._server)
+        v1.add_WorkflowServiceServicer_to_server(WorkflowServicer(services.workflows, beside_loop), self._server)
         v1.add_ServerServiceServicer_to_server(
             ServerServicer(services.executions, limits=limits, start_time=start_time, capabilities=capabilities),
             self._server,

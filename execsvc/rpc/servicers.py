@@ -8,7 +8,9 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from execsvc import __version__
+from execsvc.model import StoredWorkflow
 from execsvc.redaction import Redaction
+from execsvc.rpc.beside import Beside, size_of
 from execsvc.rpc.callers import actor
 from execsvc.rpc.gate import admitted, caller
 from execsvc.service import Executions, Limits, Services, Workflows
@@ -21,8 +23,9 @@ logger = logging.getLogger(__name__)
 class ExecutionServicer(v1.ExecutionServiceServicer):
     """Serves ``execsvc.v1.ExecutionService``."""
 
-    def __init__(self, services: Services, redaction: Redaction) -> None:
+    def __init__(self, services: Services, redaction: Redaction, beside: Beside) -> None:
         self._redaction = redaction
+        self._beside = beside
         self._executions = services.executions
         self._control = services.control
         self._logs = services.logs
@@ -31,7 +34,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Execute(self, request: v1.ExecuteRequest, context: Any) -> v1.ExecuteResponse:
         """See the proto."""
-        command, by = requests.execute_command(request), actor(context)
+        by = actor(context)
+        command = await self._beside.converted(request.ByteSize(), requests.execute_command, request)
         status = await self._executions.execute(caller().namespace, command, by=by)
         return v1.ExecuteResponse(status=None if status is None else responses.status_message(status))
 
@@ -44,7 +48,10 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         """See the proto."""
         full = requests.wants_full(request)
         execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
-        return v1.GetExecutionResponse(execution=responses.execution_message(execution, self._redaction, full=full))
+        message = await self._beside.converted(
+            size_of(execution), responses.execution_message, execution, self._redaction, full=full
+        )
+        return v1.GetExecutionResponse(execution=message)
 
     def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> Any:
         """See the proto, and ``_answered`` for what is awaited."""
@@ -72,7 +79,8 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
 
     async def Control(self, request: v1.ControlRequest, context: Any) -> v1.ControlResponse:
         """See the proto."""
-        command, by = requests.control_command(request), actor(context, request.request_id)
+        by = actor(context, request.request_id)
+        command = await self._beside.converted(request.ByteSize(), requests.control_command, request)
         status = await self._control(caller().namespace, command, by=by)
         return v1.ControlResponse(status=responses.status_message(status))
 
@@ -132,8 +140,9 @@ async def _answered(items: AsyncGenerator[_T, None], response: Callable[[_T], by
 class WorkflowServicer(v1.WorkflowServiceServicer):
     """Serves ``execsvc.v1.WorkflowService``."""
 
-    def __init__(self, workflows: Workflows) -> None:
+    def __init__(self, workflows: Workflows, beside: Beside) -> None:
         self._workflows = workflows
+        self._beside = beside
 
     async def ValidateWorkflow(self, request: v1.ValidateWorkflowRequest, context: Any) -> v1.ValidateWorkflowResponse:
         """See the proto."""
@@ -148,12 +157,12 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
         """See the proto."""
         definition, by = requests.definition_of(request), actor(context)
         put = await self._workflows.create(caller().namespace, request.workflow_id, definition, by=by)
-        return v1.CreateWorkflowResponse(workflow=responses.workflow_message(put.workflow), created=put.created)
+        return v1.CreateWorkflowResponse(workflow=await self._message(put.workflow), created=put.created)
 
     async def GetWorkflow(self, request: v1.GetWorkflowRequest, context: Any) -> v1.GetWorkflowResponse:
         """See the proto."""
         workflow = await self._workflows.get(caller().namespace, request.workflow_id, request.version)
-        return v1.GetWorkflowResponse(workflow=responses.workflow_message(workflow))
+        return v1.GetWorkflowResponse(workflow=await self._message(workflow))
 
     async def ListWorkflows(self, request: v1.ListWorkflowsRequest, context: Any) -> v1.ListWorkflowsResponse:
         """See the proto."""
@@ -162,6 +171,9 @@ class WorkflowServicer(v1.WorkflowServiceServicer):
         )
         found = [responses.workflow_message(workflow) for workflow in workflows]
         return v1.ListWorkflowsResponse(workflows=found, next_page_token=token)
+
+    async def _message(self, workflow: StoredWorkflow) -> v1.Workflow:
+        return await self._beside.converted(len(workflow.definition or b""), responses.workflow_message, workflow)
 
 
 class ServerServicer(v1.ServerServiceServicer):

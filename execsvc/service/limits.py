@@ -13,6 +13,8 @@ class Limits:
     nodes: int = 5_000
     input_bytes: int = 4 * 1024 * 1024
     node_output_bytes: int = 4 * 1024 * 1024
+    #: Results of all nodes of an execution together.
+    results_bytes: int = 64 * 1024 * 1024
     #: Bytes of UTF-8; longer messages are cut.
     log_message_bytes: int = 64 * 1024
     #: Executions that run at once.

@@ -219,6 +219,7 @@ def server_info(
             max_nodes=limits.nodes,
             max_input_bytes=limits.input_bytes,
             max_node_output_bytes=limits.node_output_bytes,
+            max_results_bytes=limits.results_bytes,
             max_log_message_bytes=limits.log_message_bytes,
             max_concurrent=limits.concurrent,
             max_request_bytes=limits.request_bytes,

@@ -160,6 +160,8 @@ type ServerLimits struct {
 	MaxConcurrent int32 `protobuf:"varint,6,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
 	// A request on the wire.
 	MaxRequestBytes int64 `protobuf:"varint,7,opt,name=max_request_bytes,json=maxRequestBytes,proto3" json:"max_request_bytes,omitempty"`
+	// Results of all nodes of an execution together.
+	MaxResultsBytes int64 `protobuf:"varint,8,opt,name=max_results_bytes,json=maxResultsBytes,proto3" json:"max_results_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -243,6 +245,13 @@ func (x *ServerLimits) GetMaxRequestBytes() int64 {
 	return 0
 }
 
+func (x *ServerLimits) GetMaxResultsBytes() int64 {
+	if x != nil {
+		return x.MaxResultsBytes
+	}
+	return 0
+}
+
 var File_execsvc_v1_server_service_proto protoreflect.FileDescriptor
 
 const file_execsvc_v1_server_service_proto_rawDesc = "" +
@@ -256,7 +265,7 @@ const file_execsvc_v1_server_service_proto_rawDesc = "" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x120\n" +
 	"\x06limits\x18\x03 \x01(\v2\x18.execsvc.v1.ServerLimitsR\x06limits\x12\"\n" +
 	"\fcapabilities\x18\x04 \x03(\tR\fcapabilities\x12\x1a\n" +
-	"\bdraining\x18\x05 \x01(\bR\bdraining\"\xbe\x02\n" +
+	"\bdraining\x18\x05 \x01(\bR\bdraining\"\xea\x02\n" +
 	"\fServerLimits\x120\n" +
 	"\x14max_definition_bytes\x18\x01 \x01(\x03R\x12maxDefinitionBytes\x12\x1b\n" +
 	"\tmax_nodes\x18\x02 \x01(\x05R\bmaxNodes\x12&\n" +
@@ -264,7 +273,8 @@ const file_execsvc_v1_server_service_proto_rawDesc = "" +
 	"\x15max_node_output_bytes\x18\x04 \x01(\x03R\x12maxNodeOutputBytes\x121\n" +
 	"\x15max_log_message_bytes\x18\x05 \x01(\x05R\x12maxLogMessageBytes\x12%\n" +
 	"\x0emax_concurrent\x18\x06 \x01(\x05R\rmaxConcurrent\x12*\n" +
-	"\x11max_request_bytes\x18\a \x01(\x03R\x0fmaxRequestBytes2j\n" +
+	"\x11max_request_bytes\x18\a \x01(\x03R\x0fmaxRequestBytes\x12*\n" +
+	"\x11max_results_bytes\x18\b \x01(\x03R\x0fmaxResultsBytes2j\n" +
 	"\rServerService\x12Y\n" +
 	"\rGetServerInfo\x12 .execsvc.v1.GetServerInfoRequest\x1a!.execsvc.v1.GetServerInfoResponse\"\x03\x90\x02\x01B\xa8\x01\n" +
 	"\x0ecom.execsvc.v1B\x12ServerServiceProtoP\x01Z9github.com/execsvc/execsvc/clients/go/execsvcv1;execsvcv1\xa2\x02\x03EXX\xaa\x02\n" +

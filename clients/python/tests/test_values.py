@@ -9,7 +9,16 @@ from google.protobuf.struct_pb2 import Struct, Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execsvc_client._values import MAX_EXACT_INT, Problems, fill_struct, fill_value, plain_struct, plain_value
+from execsvc_client._values import (
+    LARGE,
+    MAX_EXACT_INT,
+    Problems,
+    fill_struct,
+    fill_value,
+    is_large,
+    plain_struct,
+    plain_value,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 EXACT = st.integers(-MAX_EXACT_INT, MAX_EXACT_INT)
@@ -20,6 +29,22 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "large"),
+    [
+        (None, False),
+        ("x" * 1_000_000, False),
+        ({"n": 1, "l": [1, 2, 3]}, False),
+        ([0] * LARGE, False),
+        ([0] * (LARGE + 1), True),
+        ({"rows": [{"id": n, "tags": ["a"]} for n in range(LARGE // 5)]}, False),
+        ({"rows": [{"id": n, "tags": ["a"]} for n in range(LARGE // 3)]}, True),
+    ],
+)
+def test_what_has_many_parts_is_large(value: Any, large: bool) -> None:
+    assert is_large(value) is large
 
 
 @given(JSON)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from execsvc.definition import ConditionConfig, Expression, ExpressionError
+from execsvc.definition import ConditionConfig, Expression
+from execsvc.definition.expressions import Allowance, allowance_for
 from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
+from execsvc.engine.nodes.transform import evaluate
 
 
 class ConditionNode:
@@ -21,17 +23,15 @@ class ConditionNode:
     def _choose(self, config: ConditionConfig, context: NodeContext) -> str | None:
         if config.expression is not None:
             return "true" if _holds(config.expression, context) else "false"
+        allowance = allowance_for(config.cases)
         for branch, expression in config.cases:
-            if _holds(expression, context):
+            if _holds(expression, context, allowance):
                 return branch
         return config.default_branch
 
 
-def _holds(expression: Expression, context: NodeContext) -> bool:
-    try:
-        value = expression.evaluate(context.scope)
-    except ExpressionError as error:
-        raise NodeError(error.type, error.message) from error
+def _holds(expression: Expression, context: NodeContext, allowance: Allowance | None = None) -> bool:
+    value = evaluate(expression, context, allowance=allowance)
     if not isinstance(value, bool):
         raise NodeError(
             "EXPRESSION_NOT_BOOL",

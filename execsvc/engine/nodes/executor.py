@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 from execsvc.definition import Scope
 from execsvc.egress.network import Network
@@ -14,6 +14,9 @@ from execsvc.record import record
 
 if TYPE_CHECKING:
     import httpx2
+
+#: Bytes of JSON text of one node's result.
+MAX_OUTPUT: Final = 4 * 1024 * 1024
 
 
 class NodeError(Exception):

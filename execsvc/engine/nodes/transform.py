@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from execsvc.definition import Expression, ExpressionError, TransformConfig
-from execsvc.engine.nodes.executor import NodeContext, NodeError, NodeResult
+from execsvc.definition.expressions import Allowance, allowance_for
+from execsvc.definition.json_values import at_least
+from execsvc.engine.nodes.executor import MAX_OUTPUT, NodeContext, NodeError, NodeResult
 
 
-def evaluate(expression: Expression, context: NodeContext, *, field: str = "") -> Any:
+def evaluate(
+    expression: Expression, context: NodeContext, *, field: str = "", allowance: Allowance | None = None
+) -> Any:
     """Evaluate an expression; a failure becomes the node's, naming the field it is of."""
     try:
-        return expression.evaluate(context.scope)
+        return expression.evaluate(context.scope, allowance)
     except ExpressionError as error:
         where = f"field {field!r}: " if field else ""
         raise NodeError(error.type, where + error.message) from error
@@ -26,6 +30,15 @@ class TransformNode:
         """See ``PureNode.run``."""
         if config.expression is not None:
             return NodeResult(output=evaluate(config.expression, context))
-        return NodeResult(
-            output={name: evaluate(expression, context, field=name) for name, expression in config.fields.items()}
-        )
+        allowance = allowance_for(config.fields)
+        output: dict[str, Any] = {}
+        size = 0
+        for name, expression in config.fields.items():
+            output[name] = value = evaluate(expression, context, field=name, allowance=allowance)
+            # Many fields may be the same large value, which takes memory only once it is written.
+            size += at_least(value, MAX_OUTPUT)
+            if size > MAX_OUTPUT:
+                raise NodeError(
+                    "OUTPUT_TOO_LARGE", f"the result has more than {MAX_OUTPUT} bytes, the most it may have"
+                )
+        return NodeResult(output=output)

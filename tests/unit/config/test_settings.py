@@ -56,6 +56,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tracing": ("http://collector.example:4317", "collector.example:4317"),
     "http": ("8001", "host:"),
     "cors": ("https://a.example *", "app.example"),
+    "max_results": ("1048576", "1000"),
     "max_body": ("2048", "10"),
     "tls_cert": ("x.crt", "a\0b"),
     "tls_key": ("x.key", "a\0b"),

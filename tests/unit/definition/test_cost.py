@@ -5,13 +5,16 @@ These tests assert what is refused, never a wall time. The constants were measur
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from execsvc.definition import Expression, ExpressionError, Scope
+from execsvc.definition import Expression, ExpressionError, Scope, parse_definition
 from execsvc.definition.cost import CostModel, Size, longest, regex_instructions, units
+from execsvc.definition.expressions import FEW, Allowance, allowance_for
 from execsvc.definition.references import find_references
+from tests.support.workflows import node, output, workflow
 
 TEXT = "x" * 1_000_000
 NUMBERS = list(range(9_000))
@@ -98,6 +101,69 @@ def test_a_refusal_on_large_data_does_not_stick() -> None:
     assert expression.evaluate(Scope(input={"l": [1]}, nodes={}, execution={})) == [2]
     with pytest.raises(ExpressionError):
         expression.evaluate(Scope(input={"l": NUMBERS}, nodes={}, execution={}))
+
+
+def evaluated_together(expressions: Iterable[Expression], **input: Any) -> int:
+    """Evaluate them with one allowance; gives how many it was enough for."""
+    allowance, scope = Allowance(), Scope(input=input, nodes={}, execution={})
+    done = 0
+    for expression in expressions:
+        try:
+            expression.evaluate(scope, allowance)
+        except ExpressionError as error:
+            return done if "together" in error.message else -1
+        done += 1
+    return done
+
+
+def test_expressions_of_one_node_are_bounded_together() -> None:
+    dear = [Expression("input.l.map(x, x + 1).size()")] * 100
+
+    assert FEW < evaluated_together(dear, l=NUMBERS[:900]) < 20
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["1 + input.n"] * 3_000,
+        ["input.r.map(r, r.name).size()"] * 60,
+        ["input.r"] * 20_000,
+        ["input.n > 7", "input.l.exists(x, x > 2)"] * 1_000,
+    ],
+)
+def test_usual_expressions_may_be_many_in_one_node(sources: list[str]) -> None:
+    compiled = {source: Expression(source) for source in sources}
+
+    assert evaluated_together((compiled[source] for source in sources), n=7, l=[1, 2, 3], r=RECORDS) == len(sources)
+
+
+def test_what_was_evaluated_before_changes_nothing_about_what_may_be_together() -> None:
+    dear = Expression("input.l.map(x, x + 1).size()")
+    before = evaluated_together([dear] * 100, l=NUMBERS[:900])
+    for size in (1, 50, 400, 800):
+        dear.evaluate(Scope(input={"l": NUMBERS[:size]}, nodes={}, execution={}))
+
+    assert evaluated_together([dear] * 100, l=NUMBERS[:900]) == before
+
+
+@pytest.mark.parametrize(("count", "ahead"), [(FEW, 0), (FEW + 1, FEW + 1)])
+def test_many_expressions_of_a_node_are_made_ready_with_its_definition(
+    monkeypatch: pytest.MonkeyPatch, count: int, ahead: int
+) -> None:
+    prepared: list[Expression] = []
+    monkeypatch.setattr(Expression, "prepare", lambda expression: prepared.append(expression))
+    fields = {f"f{number}": f"input.n + {number}" for number in range(count)}
+    cases = [{"branch": name, "expression": f"{text} > 0"} for name, text in fields.items()]
+    edges = [{"source": "b", "target": "out", "branch": "f0"}]
+    parse_definition(workflow("a > out", a=node("transform", fields=fields), out=output()))
+    assert len(prepared) == ahead
+    parse_definition(workflow(b=node("condition", cases=cases), out=output()) | {"edges": edges})
+    assert len(prepared) == 2 * ahead
+
+
+def test_few_expressions_may_each_take_their_own() -> None:
+    assert allowance_for([1] * FEW) is None
+    assert allowance_for([1] * (FEW + 1)) is not None
 
 
 def estimate(source: str, length: int, size: int) -> float:

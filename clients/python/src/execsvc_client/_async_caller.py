@@ -17,6 +17,7 @@ from execsvc_client._errors import Cancelled, from_rpc_error
 from execsvc_client._retry import Reconnect, Retry
 from execsvc_client._streams import is_task_cancelled
 from execsvc_client._tls import TLS
+from execsvc_client._values import LARGE_BYTES, is_large
 
 _T = TypeVar("_T")
 
@@ -89,6 +90,10 @@ class AsyncCaller:
         deadline = settings.timing.clock() + settings.call_timeout
         return await self._repeat(call, Retry(settings.timing, repeats=call.repeats, deadline=deadline))
 
+    async def _made(self, make: Callable[[], Call[_T]], *values: object) -> Call[_T]:
+        """Make a call of values; beside the loop where they are large, since that takes up to a second or two."""
+        return await asyncio.to_thread(make) if any(map(is_large, values)) else make()
+
     async def _repeat(self, call: Call[_T], policy: Retry | Reconnect) -> _T:
         while True:
             method = getattr(self._open()[call.service], call.method)
@@ -101,7 +106,8 @@ class AsyncCaller:
                     raise
                 raise Cancelled("the client was closed") from None
             else:
-                return call.answer(response)
+                large = response.ByteSize() > LARGE_BYTES
+                return await asyncio.to_thread(call.answer, response) if large else call.answer(response)
             await asyncio.sleep(delay)
 
     async def _paged(self, page: Callable[[str], Call[Page[_T]]]) -> AsyncIterator[_T]:

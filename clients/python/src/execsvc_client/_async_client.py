@@ -72,7 +72,8 @@ class AsyncExecutionClient(AsyncWorkflows):
             AlreadyExists: the id was used with another request.
             ResourceExhausted: something is too large, or the queue is full; then with a ``retry_delay``.
         """
-        call = _calls.execute(
+        make = partial(
+            _calls.execute,
             definition,
             input,
             execution_id=execution_id or self._settings.new_id(),
@@ -85,7 +86,7 @@ class AsyncExecutionClient(AsyncWorkflows):
             retry=retry,
             validate_only=validate_only,
         )
-        return await self._run(call)
+        return await self._run(await self._made(make, input, definition))
 
     async def status(self, execution_id: str) -> ExecutionStatus:
         """Return where an execution stands.
@@ -416,16 +417,16 @@ class AsyncExecutionClient(AsyncWorkflows):
             Aborted: it is not in ``expected_state``.
             NotFound: there is no such execution.
         """
-        return await self._run(
-            _calls.control(
-                execution_id,
-                "retry",
-                reason=reason,
-                expected_state=expected_state,
-                request_id=request_id or self._settings.new_id(),
-                input=input,
-            )
+        make = partial(
+            _calls.control,
+            execution_id,
+            "retry",
+            reason=reason,
+            expected_state=expected_state,
+            request_id=request_id or self._settings.new_id(),
+            input=input,
         )
+        return await self._run(await self._made(make, input))
 
     async def delete(self, execution_id: str) -> None:
         """Remove an execution that has ended, with its journal and its log; its id may be used again.

@@ -20,7 +20,7 @@ class AsyncWorkflows(AsyncCaller):
         Raises:
             DefinitionError: the definition cannot even be sent.
         """
-        return await self._run(_workflow_calls.validate(definition))
+        return await self._run(await self._made(partial(_workflow_calls.validate, definition), definition))
 
     async def create_workflow(self, workflow_id: str, definition: DefinitionLike) -> Workflow:
         """Store a definition as the newest version of a workflow; ``execute`` runs it by ``workflow_id``.
@@ -32,7 +32,8 @@ class AsyncWorkflows(AsyncCaller):
             DefinitionError: the definition cannot be read; nothing was sent.
             InvalidArgument: with every problem in ``field_violations``.
         """
-        return await self._run(_workflow_calls.create(workflow_id, definition))
+        make = partial(_workflow_calls.create, workflow_id, definition)
+        return await self._run(await self._made(make, definition))
 
     async def get_workflow(self, workflow_id: str, version: str = "") -> Workflow:
         """Return a version of a stored workflow with its definition; the newest where none is named.

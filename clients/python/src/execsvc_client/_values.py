@@ -18,6 +18,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 MAX_DEPTH = 30
 #: Doubles are exact up to here, so whole numbers up to here are answered as ``int``.
 MAX_EXACT_INT = 2**53
+#: Parts of a value, and bytes of a message a tenth of which are parts, that take some milliseconds to convert.
+LARGE = 5_000
+LARGE_BYTES = 10 * LARGE
 #: Span that ``google.protobuf.Duration`` can hold, in seconds: about 10,000 years.
 MAX_SECONDS = 315_576_000_000
 
@@ -73,6 +76,23 @@ def member(path: str, key: object) -> str:
 def is_list(value: object) -> bool:
     """Whether a value is a list in the JSON sense."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def is_large(value: object) -> bool:
+    """Whether a value has so many parts that to convert it takes more than some milliseconds."""
+    left = LARGE
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            left -= len(item)
+            stack += item.values() if left >= 0 else ()
+        elif isinstance(item, Sequence) and not isinstance(item, str | bytes | bytearray):
+            left -= len(item)
+            stack += item if left >= 0 else ()
+        if left < 0:
+            return True
+    return False
 
 
 def fill_value(target: Value, value: object, path: str, problems: Problems, depth: int = 0) -> None:

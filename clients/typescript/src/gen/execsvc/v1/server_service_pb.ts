@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file execsvc/v1/server_service.proto.
  */
 export const file_execsvc_v1_server_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9leGVjc3ZjL3YxL3NlcnZlcl9zZXJ2aWNlLnByb3RvEgpleGVjc3ZjLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqoBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgZsaW1pdHMYAyABKAsyGC5leGVjc3ZjLnYxLlNlcnZlckxpbWl0cxIUCgxjYXBhYmlsaXRpZXMYBCADKAkSEAoIZHJhaW5pbmcYBSABKAgiyQEKDFNlcnZlckxpbWl0cxIcChRtYXhfZGVmaW5pdGlvbl9ieXRlcxgBIAEoAxIRCgltYXhfbm9kZXMYAiABKAUSFwoPbWF4X2lucHV0X2J5dGVzGAMgASgDEh0KFW1heF9ub2RlX291dHB1dF9ieXRlcxgEIAEoAxIdChVtYXhfbG9nX21lc3NhZ2VfYnl0ZXMYBSABKAUSFgoObWF4X2NvbmN1cnJlbnQYBiABKAUSGQoRbWF4X3JlcXVlc3RfYnl0ZXMYByABKAMyagoNU2VydmVyU2VydmljZRJZCg1HZXRTZXJ2ZXJJbmZvEiAuZXhlY3N2Yy52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBohLmV4ZWNzdmMudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch9leGVjc3ZjL3YxL3NlcnZlcl9zZXJ2aWNlLnByb3RvEgpleGVjc3ZjLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqoBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgZsaW1pdHMYAyABKAsyGC5leGVjc3ZjLnYxLlNlcnZlckxpbWl0cxIUCgxjYXBhYmlsaXRpZXMYBCADKAkSEAoIZHJhaW5pbmcYBSABKAgi5AEKDFNlcnZlckxpbWl0cxIcChRtYXhfZGVmaW5pdGlvbl9ieXRlcxgBIAEoAxIRCgltYXhfbm9kZXMYAiABKAUSFwoPbWF4X2lucHV0X2J5dGVzGAMgASgDEh0KFW1heF9ub2RlX291dHB1dF9ieXRlcxgEIAEoAxIdChVtYXhfbG9nX21lc3NhZ2VfYnl0ZXMYBSABKAUSFgoObWF4X2NvbmN1cnJlbnQYBiABKAUSGQoRbWF4X3JlcXVlc3RfYnl0ZXMYByABKAMSGQoRbWF4X3Jlc3VsdHNfYnl0ZXMYCCABKAMyagoNU2VydmVyU2VydmljZRJZCg1HZXRTZXJ2ZXJJbmZvEiAuZXhlY3N2Yy52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBohLmV4ZWNzdmMudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Asks what the server is.
@@ -134,6 +134,13 @@ export type ServerLimits = Message<"execsvc.v1.ServerLimits"> & {
    * @generated from field: int64 max_request_bytes = 7;
    */
   maxRequestBytes: bigint;
+
+  /**
+   * Results of all nodes of an execution together.
+   *
+   * @generated from field: int64 max_results_bytes = 8;
+   */
+  maxResultsBytes: bigint;
 };
 
 /**

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65xecsvc/v1/server_service.proto\x12\nexecsvc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xde\x01\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x30\n\x06limits\x18\x03 \x01(\x0b\x32\x18.execsvc.v1.ServerLimitsR\x06limits\x12\"\n\x0c\x63\x61pabilities\x18\x04 \x03(\tR\x0c\x63\x61pabilities\x12\x1a\n\x08\x64raining\x18\x05 \x01(\x08R\x08\x64raining\"\xbe\x02\n\x0cServerLimits\x12\x30\n\x14max_definition_bytes\x18\x01 \x01(\x03R\x12maxDefinitionBytes\x12\x1b\n\tmax_nodes\x18\x02 \x01(\x05R\x08maxNodes\x12&\n\x0fmax_input_bytes\x18\x03 \x01(\x03R\rmaxInputBytes\x12\x31\n\x15max_node_output_bytes\x18\x04 \x01(\x03R\x12maxNodeOutputBytes\x12\x31\n\x15max_log_message_bytes\x18\x05 \x01(\x05R\x12maxLogMessageBytes\x12%\n\x0emax_concurrent\x18\x06 \x01(\x05R\rmaxConcurrent\x12*\n\x11max_request_bytes\x18\x07 \x01(\x03R\x0fmaxRequestBytes2j\n\rServerService\x12Y\n\rGetServerInfo\x12 .execsvc.v1.GetServerInfoRequest\x1a!.execsvc.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65xecsvc/v1/server_service.proto\x12\nexecsvc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xde\x01\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x30\n\x06limits\x18\x03 \x01(\x0b\x32\x18.execsvc.v1.ServerLimitsR\x06limits\x12\"\n\x0c\x63\x61pabilities\x18\x04 \x03(\tR\x0c\x63\x61pabilities\x12\x1a\n\x08\x64raining\x18\x05 \x01(\x08R\x08\x64raining\"\xea\x02\n\x0cServerLimits\x12\x30\n\x14max_definition_bytes\x18\x01 \x01(\x03R\x12maxDefinitionBytes\x12\x1b\n\tmax_nodes\x18\x02 \x01(\x05R\x08maxNodes\x12&\n\x0fmax_input_bytes\x18\x03 \x01(\x03R\rmaxInputBytes\x12\x31\n\x15max_node_output_bytes\x18\x04 \x01(\x03R\x12maxNodeOutputBytes\x12\x31\n\x15max_log_message_bytes\x18\x05 \x01(\x05R\x12maxLogMessageBytes\x12%\n\x0emax_concurrent\x18\x06 \x01(\x05R\rmaxConcurrent\x12*\n\x11max_request_bytes\x18\x07 \x01(\x03R\x0fmaxRequestBytes\x12*\n\x11max_results_bytes\x18\x08 \x01(\x03R\x0fmaxResultsBytes2j\n\rServerService\x12Y\n\rGetServerInfo\x12 .execsvc.v1.GetServerInfoRequest\x1a!.execsvc.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVERINFORESPONSE']._serialized_start=105
   _globals['_GETSERVERINFORESPONSE']._serialized_end=327
   _globals['_SERVERLIMITS']._serialized_start=330
-  _globals['_SERVERLIMITS']._serialized_end=648
-  _globals['_SERVERSERVICE']._serialized_start=650
-  _globals['_SERVERSERVICE']._serialized_end=756
+  _globals['_SERVERLIMITS']._serialized_end=692
+  _globals['_SERVERSERVICE']._serialized_start=694
+  _globals['_SERVERSERVICE']._serialized_end=800
 # @@protoc_insertion_point(module_scope)

@@ -93,6 +93,7 @@ class ServerLimits(_message.Message):
     MAX_LOG_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_FIELD_NUMBER: _builtins.int
     MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_RESULTS_BYTES_FIELD_NUMBER: _builtins.int
     max_definition_bytes: _builtins.int
     """Serialized size of a definition."""
     max_nodes: _builtins.int
@@ -107,6 +108,8 @@ class ServerLimits(_message.Message):
     """Executions that run at once."""
     max_request_bytes: _builtins.int
     """A request on the wire."""
+    max_results_bytes: _builtins.int
+    """Results of all nodes of an execution together."""
     def __init__(
         self,
         *,
@@ -117,10 +120,11 @@ class ServerLimits(_message.Message):
         max_log_message_bytes: _builtins.int = ...,
         max_concurrent: _builtins.int = ...,
         max_request_bytes: _builtins.int = ...,
+        max_results_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_concurrent", b"max_concurrent", "max_definition_bytes", b"max_definition_bytes", "max_input_bytes", b"max_input_bytes", "max_log_message_bytes", b"max_log_message_bytes", "max_node_output_bytes", b"max_node_output_bytes", "max_nodes", b"max_nodes", "max_request_bytes", b"max_request_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_concurrent", b"max_concurrent", "max_definition_bytes", b"max_definition_bytes", "max_input_bytes", b"max_input_bytes", "max_log_message_bytes", b"max_log_message_bytes", "max_node_output_bytes", b"max_node_output_bytes", "max_nodes", b"max_nodes", "max_request_bytes", b"max_request_bytes", "max_results_bytes", b"max_results_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -152,6 +152,21 @@ private static final long serialVersionUID = 0L;
     return maxRequestBytes_;
   }
 
+  public static final int MAX_RESULTS_BYTES_FIELD_NUMBER = 8;
+  private long maxResultsBytes_ = 0L;
+  /**
+   * <pre>
+   * Results of all nodes of an execution together.
+   * </pre>
+   *
+   * <code>int64 max_results_bytes = 8 [json_name = "maxResultsBytes"];</code>
+   * @return The maxResultsBytes.
+   */
+  @java.lang.Override
+  public long getMaxResultsBytes() {
+    return maxResultsBytes_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -186,6 +201,9 @@ private static final long serialVersionUID = 0L;
     }
     if (maxRequestBytes_ != 0L) {
       output.writeInt64(7, maxRequestBytes_);
+    }
+    if (maxResultsBytes_ != 0L) {
+      output.writeInt64(8, maxResultsBytes_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -224,6 +242,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeInt64Size(7, maxRequestBytes_);
     }
+    if (maxResultsBytes_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt64Size(8, maxResultsBytes_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -253,6 +275,8 @@ private static final long serialVersionUID = 0L;
         != other.getMaxConcurrent()) return false;
     if (getMaxRequestBytes()
         != other.getMaxRequestBytes()) return false;
+    if (getMaxResultsBytes()
+        != other.getMaxResultsBytes()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -282,6 +306,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + MAX_REQUEST_BYTES_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
         getMaxRequestBytes());
+    hash = (37 * hash) + MAX_RESULTS_BYTES_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getMaxResultsBytes());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -424,6 +451,7 @@ private static final long serialVersionUID = 0L;
       maxLogMessageBytes_ = 0;
       maxConcurrent_ = 0;
       maxRequestBytes_ = 0L;
+      maxResultsBytes_ = 0L;
       return this;
     }
 
@@ -478,6 +506,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.maxRequestBytes_ = maxRequestBytes_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.maxResultsBytes_ = maxResultsBytes_;
+      }
     }
 
     @java.lang.Override
@@ -512,6 +543,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getMaxRequestBytes() != 0L) {
         setMaxRequestBytes(other.getMaxRequestBytes());
+      }
+      if (other.getMaxResultsBytes() != 0L) {
+        setMaxResultsBytes(other.getMaxResultsBytes());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -574,6 +608,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              maxResultsBytes_ = input.readInt64();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -895,6 +934,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearMaxRequestBytes() {
       bitField0_ = (bitField0_ & ~0x00000040);
       maxRequestBytes_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long maxResultsBytes_ ;
+    /**
+     * <pre>
+     * Results of all nodes of an execution together.
+     * </pre>
+     *
+     * <code>int64 max_results_bytes = 8 [json_name = "maxResultsBytes"];</code>
+     * @return The maxResultsBytes.
+     */
+    @java.lang.Override
+    public long getMaxResultsBytes() {
+      return maxResultsBytes_;
+    }
+    /**
+     * <pre>
+     * Results of all nodes of an execution together.
+     * </pre>
+     *
+     * <code>int64 max_results_bytes = 8 [json_name = "maxResultsBytes"];</code>
+     * @param value The maxResultsBytes to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMaxResultsBytes(long value) {
+
+      maxResultsBytes_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Results of all nodes of an execution together.
+     * </pre>
+     *
+     * <code>int64 max_results_bytes = 8 [json_name = "maxResultsBytes"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMaxResultsBytes() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      maxResultsBytes_ = 0L;
       onChanged();
       return this;
     }

@@ -79,4 +79,14 @@ public interface ServerLimitsOrBuilder extends
    * @return The maxRequestBytes.
    */
   long getMaxRequestBytes();
+
+  /**
+   * <pre>
+   * Results of all nodes of an execution together.
+   * </pre>
+   *
+   * <code>int64 max_results_bytes = 8 [json_name = "maxResultsBytes"];</code>
+   * @return The maxResultsBytes.
+   */
+  long getMaxResultsBytes();
 }

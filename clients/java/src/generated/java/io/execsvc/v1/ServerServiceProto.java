@@ -58,7 +58,7 @@ public final class ServerServiceProto extends com.google.protobuf.GeneratedFile 
       "mpR\tstartTime\0220\n\006limits\030\003 \001(\0132\030.execsvc." +
       "v1.ServerLimitsR\006limits\022\"\n\014capabilities\030" +
       "\004 \003(\tR\014capabilities\022\032\n\010draining\030\005 \001(\010R\010d" +
-      "raining\"\276\002\n\014ServerLimits\0220\n\024max_definiti" +
+      "raining\"\352\002\n\014ServerLimits\0220\n\024max_definiti" +
       "on_bytes\030\001 \001(\003R\022maxDefinitionBytes\022\033\n\tma" +
       "x_nodes\030\002 \001(\005R\010maxNodes\022&\n\017max_input_byt" +
       "es\030\003 \001(\003R\rmaxInputBytes\0221\n\025max_node_outp" +
@@ -66,12 +66,13 @@ public final class ServerServiceProto extends com.google.protobuf.GeneratedFile 
       "x_log_message_bytes\030\005 \001(\005R\022maxLogMessage" +
       "Bytes\022%\n\016max_concurrent\030\006 \001(\005R\rmaxConcur" +
       "rent\022*\n\021max_request_bytes\030\007 \001(\003R\017maxRequ" +
-      "estBytes2j\n\rServerService\022Y\n\rGetServerIn" +
-      "fo\022 .execsvc.v1.GetServerInfoRequest\032!.e" +
-      "xecsvc.v1.GetServerInfoResponse\"\003\220\002\001Bl\n\r" +
-      "io.execsvc.v1B\022ServerServiceProtoP\001\242\002\003EX" +
-      "X\252\002\nExecsvc.V1\312\002\nExecsvc\\V1\342\002\026Execsvc\\V1" +
-      "\\GPBMetadata\352\002\013Execsvc::V1b\006proto3"
+      "estBytes\022*\n\021max_results_bytes\030\010 \001(\003R\017max" +
+      "ResultsBytes2j\n\rServerService\022Y\n\rGetServ" +
+      "erInfo\022 .execsvc.v1.GetServerInfoRequest" +
+      "\032!.execsvc.v1.GetServerInfoResponse\"\003\220\002\001" +
+      "Bl\n\rio.execsvc.v1B\022ServerServiceProtoP\001\242" +
+      "\002\003EXX\252\002\nExecsvc.V1\312\002\nExecsvc\\V1\342\002\026Execsv" +
+      "c\\V1\\GPBMetadata\352\002\013Execsvc::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -95,7 +96,7 @@ public final class ServerServiceProto extends com.google.protobuf.GeneratedFile 
     internal_static_execsvc_v1_ServerLimits_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_execsvc_v1_ServerLimits_descriptor,
-        new java.lang.String[] { "MaxDefinitionBytes", "MaxNodes", "MaxInputBytes", "MaxNodeOutputBytes", "MaxLogMessageBytes", "MaxConcurrent", "MaxRequestBytes", });
+        new java.lang.String[] { "MaxDefinitionBytes", "MaxNodes", "MaxInputBytes", "MaxNodeOutputBytes", "MaxLogMessageBytes", "MaxConcurrent", "MaxRequestBytes", "MaxResultsBytes", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.TimestampProto.getDescriptor();
   }

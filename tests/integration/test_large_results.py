@@ -1,0 +1,203 @@
+"""Large results, records and inputs: bounded together, on disk before more are made, converted beside the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from execsvc.engine import run
+from execsvc.store import Updated, UpdateExecution
+from execsvc.wire import requests, responses
+from execsvc_client import AsyncExecutionClient, Execution, _calls
+from tests.integration.conftest import StartServer
+from tests.support.workflows import ECHO, node, output, transform, workflow
+
+#: Bytes of a text whose JSON has a mebibyte.
+MEBIBYTE = 1024 * 1024 - 2
+#: Three nodes with the input's text one after the other, and one that has it if there is room.
+FOUR = workflow(
+    "a > b > c > d > out",
+    **{name: transform("input.text") for name in "abc"},
+    d=transform("input.text"),
+    out=output("size(nodes.d) + 0"),
+)
+
+
+async def test_results_of_an_execution_are_bounded_together(start_server: StartServer) -> None:
+    async with start_server(max_results=4 * 1024 * 1024 - 1) as client:
+        assert (await client.server_info()).limits.max_results_bytes == 4 * 1024 * 1024 - 1
+        await client.execute(FOUR, {"text": "x" * MEBIBYTE}, execution_id="e")
+        execution = await client.wait("e")
+        assert execution.error is not None
+        assert (execution.error.type, execution.error.node_id) == ("OUTPUT_TOO_LARGE", "d")
+        assert not execution.error.retryable
+        assert "4194304 bytes together; at most 4194303" in execution.error.message
+        assert [run.state for run in execution.nodes.values()] == ["COMPLETED"] * 3 + ["FAILED", "PENDING"]
+
+
+async def test_what_is_on_record_counts_when_an_execution_goes_on(start_server: StartServer) -> None:
+    async with start_server(max_results=4 * 1024 * 1024 - 1) as client:
+        await client.execute(FOUR, {"text": "x" * MEBIBYTE}, execution_id="e")
+        assert (await client.wait("e")).state == "FAILED"
+        await client.retry("e")
+        again = await client.wait("e")
+        assert again.error is not None
+        assert "4194304 bytes together; at most 4194303" in again.error.message
+    async with start_server(max_results=4 * 1024 * 1024 + 100) as client:
+        await client.retry("e")
+        assert (await client.wait("e")).output == MEBIBYTE
+
+
+async def test_a_result_that_finds_no_room_may_have_a_fallback_and_its_tokens_count(start_server: StartServer) -> None:
+    definition = workflow(
+        "a > ask > out",
+        a=transform("input.text"),
+        ask=node("llm", model="echo:", prompt="{{input.text}} x", on_error={"action": "continue", "fallback": "none"}),
+        out=output("nodes.ask"),
+    )
+    async with start_server(max_results=2 * 1024 * 1024) as client:
+        await client.execute(definition, {"text": "x" * MEBIBYTE}, execution_id="e")
+        execution = await client.wait("e")
+        assert execution.output == "none"
+        error = execution.nodes["ask"].error
+        assert error is not None
+        assert error.type == "OUTPUT_TOO_LARGE"
+        assert execution.usage is not None
+        assert execution.usage.output_tokens == 2
+
+
+async def test_no_more_is_made_than_the_disk_takes(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, store_class: type
+) -> None:
+    waiting = most = 0
+    update: Callable[[Any, UpdateExecution], asyncio.Future[Updated]] = store_class.update
+
+    def counted(store: Any, change: UpdateExecution) -> asyncio.Future[Updated]:
+        nonlocal waiting, most
+        size = sum(len(run.output or b"") for run in change.nodes)
+        waiting += size
+        most = max(most, waiting)
+
+        def done(_: object) -> None:
+            nonlocal waiting
+            waiting -= size
+
+        future = update(store, change)
+        future.add_done_callback(done)
+        return future
+
+    monkeypatch.setattr(store_class, "update", counted)
+    names = [f"n{number}" for number in range(40)]
+    definition = workflow(
+        " > ".join([*names, "out"]), **{name: transform("input.text") for name in names}, out=output("1")
+    )
+    async with start_server() as client:
+        await client.execute(definition, {"text": "x" * MEBIBYTE}, execution_id="e")
+        assert (await client.wait("e")).state == "COMPLETED"
+    assert MEBIBYTE < most <= run.UNWRITTEN + 2 * MEBIBYTE
+
+
+async def test_many_fields_of_one_large_value_are_refused_before_they_are_written(client: AsyncExecutionClient) -> None:
+    fields = {f"f{number}": "input.text" for number in range(200)}
+    await client.execute(
+        workflow("a > out", a=node("transform", fields=fields), out=output("1")),
+        {"text": "x" * MEBIBYTE},
+        execution_id="e",
+    )
+    execution = await client.wait("e")
+    assert execution.error is not None
+    # To know how many it would have been, it had to be written.
+    assert execution.error.message == "the result has more than 4194304 bytes, the most it may have"
+    assert execution.error.type == "OUTPUT_TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    ("path", "dear"),
+    [
+        ("a > out", node("transform", fields={f"f{n}": "input.l.map(x, x + 1).size()" for n in range(100)})),
+        (
+            "a >b7> out",
+            node(
+                "condition",
+                cases=[{"branch": f"b{n}", "expression": "input.l.map(x, x).size() < 0"} for n in range(100)],
+            ),
+        ),
+    ],
+    ids=["transform", "condition"],
+)
+async def test_expressions_of_a_node_that_take_too_long_together_fail_it(
+    client: AsyncExecutionClient, path: str, dear: dict[str, Any]
+) -> None:
+    await client.execute(workflow(path, a=dear, out=output("1")), {"l": list(range(900))}, execution_id="e")
+    execution = await client.wait("e")
+    assert execution.error is not None
+    assert (execution.error.type, execution.error.retryable) == ("EXPRESSION_TOO_EXPENSIVE", False)
+    assert "more than 300 ms together" in execution.error.message
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_large_inputs_and_records_are_converted_beside_the_loop(
+    client: AsyncExecutionClient, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    inline: dict[str, bool] = {}
+
+    def noted(place: Any, name: str) -> None:
+        convert = getattr(place, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            inline[name] = threading.current_thread() is threading.main_thread()
+            return convert(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, call)
+
+    for name in ("execute_command", "control_command"):
+        noted(requests, name)
+    noted(responses, "execution_message")
+    given = {"l": [{"n": number} for number in range(10_000 if large else 10)]}
+    failing = workflow("a > out", a=transform("input.missing"), out=output())
+    await client.execute(failing, given, execution_id="e")
+    assert (await client.wait("e")).state == "FAILED"
+    await client.retry("e", input=given)
+    await client.wait("e")
+    assert (await client.get("e")).input == given
+    assert inline == dict.fromkeys(("execute_command", "execution_message", "control_command"), not large)
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_the_client_for_asyncio_converts_large_values_beside_its_loop(
+    client: AsyncExecutionClient, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    inline: list[bool] = []
+
+    def noted(place: Any, name: str) -> None:
+        convert = getattr(place, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            inline.append(threading.current_thread() is threading.main_thread())
+            return convert(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, call)
+
+    noted(_calls, "execute")
+    noted(_calls, "control")
+    noted(Execution, "from_proto")
+    given = {"l": [{"n": number} for number in range(10_000 if large else 10)]}
+    await client.execute(workflow("a > out", a=transform("input.x"), out=output()), given, execution_id="e")
+    assert (await client.wait("e")).input == given
+    await client.retry("e", input=given)
+    assert inline == [not large] * 3
+
+
+async def test_a_small_call_does_not_wait_for_large_ones(client: AsyncExecutionClient) -> None:
+    given = {"l": list(range(100_000))}
+    await client.execute(ECHO, given, execution_id="large")
+    await client.wait("large")
+    large = [asyncio.create_task(client.get("large")) for _ in range(8)]
+    await client.execute(ECHO, {"n": 1}, execution_id="small")
+    assert (await client.wait("small")).output == {"n": 1}
+    assert not all(task.done() for task in large)
+    assert all(found.input == given for found in await asyncio.gather(*large))
