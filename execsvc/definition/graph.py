@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from execsvc.definition.problems import Problems, did_you_mean, shorten
+from execsvc.definition.problems import Problems, listed, shorten
 
 _Edges = Sequence["GraphEdge"]
 
@@ -52,7 +52,8 @@ def check_graph(nodes: Sequence[GraphNode], edges: _Edges, problems: Problems) -
     index: dict[str, int] = {}
     for number, node in enumerate(nodes):
         index.setdefault(node.id, number)
-    good = [edge for edge in edges if _check_edge(edge, nodes, index, problems)]
+    branches = {node.id: frozenset(node.branches) for node in reversed(nodes) if node.branches}
+    good = [edge for edge in edges if _check_edge(edge, nodes, index, branches, problems)]
     _check_duplicates(good, problems)
     incoming: list[list[tuple[int, str]]] = [[] for _ in nodes]
     outgoing: list[list[tuple[int, str]]] = [[] for _ in nodes]
@@ -74,14 +75,20 @@ def check_graph(nodes: Sequence[GraphNode], edges: _Edges, problems: Problems) -
     )
 
 
-def _check_edge(edge: GraphEdge, nodes: Sequence[GraphNode], index: dict[str, int], problems: Problems) -> bool:
+def _check_edge(
+    edge: GraphEdge,
+    nodes: Sequence[GraphNode],
+    index: dict[str, int],
+    branches: Mapping[str, frozenset[str]],
+    problems: Problems,
+) -> bool:
     before = len(problems)
     for end, node_id in (("source", edge.source), ("target", edge.target)):
         if node_id not in index:
             problems.add(
                 f"{edge.path}.{end}",
                 "UNKNOWN_NODE",
-                f"there is no node {shorten(node_id)!r}{did_you_mean(node_id, index) if len(index) <= 500 else ''}",
+                f"there is no node {shorten(node_id)!r}{problems.hint(node_id, index)}",
             )
     if edge.source == edge.target:
         problems.add(edge.path, "SELF_EDGE", f"the edge leads from {shorten(edge.source)!r} to itself")
@@ -96,18 +103,18 @@ def _check_edge(edge: GraphEdge, nodes: Sequence[GraphNode], index: dict[str, in
                 f"{source.id!r} is of type {shorten(source.type)!r} and has no branches; leave 'branch' out",
             )
     elif source.branches:
-        known = ", ".join(map(repr, source.branches))
         if not edge.branch:
             problems.add(
                 f"{edge.path}.branch",
                 "MISSING_BRANCH",
-                f"an edge out of the condition {source.id!r} names one of {known}",
+                f"an edge out of the condition {source.id!r} names one of {listed(source.branches, repr)}",
             )
-        elif edge.branch not in source.branches:
+        elif edge.branch not in branches[source.id]:
             problems.add(
                 f"{edge.path}.branch",
                 "UNKNOWN_BRANCH",
-                f"the condition {source.id!r} has no branch {shorten(edge.branch)!r}; it has {known}",
+                f"the condition {source.id!r} has no branch {shorten(edge.branch)!r}; "
+                f"it has {listed(source.branches, repr)}",
             )
     return len(problems) == before or (edge.target in index and edge.source != edge.target)
 

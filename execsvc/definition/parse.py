@@ -18,7 +18,7 @@ from execsvc.definition.json_values import check_json, kind_of, whole_numbers
 from execsvc.definition.node_types import Builder, NodeType, NodeTypes, SecretUse, Use
 from execsvc.definition.plan import Link, Plan, PlanNode
 from execsvc.definition.policies import canonical_retry
-from execsvc.definition.problems import Problems, did_you_mean, shorten
+from execsvc.definition.problems import HINTED, Problems, shorten
 from execsvc.definition.shape import RawEdge, RawNode, read_shape
 from execsvc.egress import Egress
 from execsvc.errors import TooLarge
@@ -173,7 +173,7 @@ def _check_uses(nodes: Sequence[RawNode], uses: Sequence[tuple[int, Use]], graph
             if isinstance(use.text, Expression) and graph.upstream is not None:
                 use.text.limit_to(shared, graph.upstream[number])
         elif use.node_id not in bits:
-            hint = _hint(use.node_id, bits)
+            hint = _hint(use.node_id, bits, problems)
             where = use.text.position(use.node_id)
             problems.add(use.path, "UNKNOWN_NODE", f"there is no node {shorten(use.node_id)!r}{hint} ({where})")
         elif graph.upstream is not None and not graph.upstream[number] >> bits[use.node_id] & 1:
@@ -185,11 +185,13 @@ def _check_uses(nodes: Sequence[RawNode], uses: Sequence[tuple[int, Use]], graph
             )
 
 
-def _hint(node_id: str, known: Mapping[str, int]) -> str:
-    longer = [other for other in known if other.startswith((f"{node_id}.", f"{node_id}-"))]
+def _hint(node_id: str, known: Mapping[str, int], problems: Problems) -> str:
+    if len(problems) >= HINTED:
+        return ""
+    longer = next((other for other in known if other.startswith((f"{node_id}.", f"{node_id}-"))), None)
     if longer:
-        return f'; write nodes["{longer[0]}"] for a node whose id is no identifier'
-    return did_you_mean(node_id, known) if len(known) <= 500 else ""
+        return f'; write nodes["{longer}"] for a node whose id is no identifier'
+    return problems.hint(node_id, known)
 
 
 def _canonical(nodes: Sequence[RawNode], edges: Sequence[GraphEdge]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from referencing.jsonschema import DRAFT202012
 
 from execsvc.definition.json_values import kind_of
 from execsvc.definition.patterns import compile_pattern
-from execsvc.definition.problems import Problems, did_you_mean, join, shorten
+from execsvc.definition.problems import Problems, join, listed, shorten
 from execsvc.definition.schema_work import CountedValidator, TooMuchWork, budget
 
 #: Steps one check may take, about 3 µs each.
@@ -84,11 +84,11 @@ def _note(error: ValidationError, path: str, problems: Problems) -> None:
     place = join(path, error.absolute_path)
     match error.validator:
         case "additionalProperties" | "unevaluatedProperties" if isinstance(error.schema, Mapping):
-            known = list(error.schema.get("properties", {}))
+            known = error.schema.get("properties", {})
             extra = [key for key in error.instance if key not in known] if isinstance(error.instance, dict) else []
             for key in extra:
-                expected = f"; known are {', '.join(known)}" if known else ""
-                hint = did_you_mean(key, known) or expected
+                expected = f"; known are {listed(known)}" if known else ""
+                hint = problems.hint(key, known) or expected
                 problems.add(join(place, [key]), "UNKNOWN_FIELD", f"unknown field {shorten(key)!r}{hint}")
         case "required":
             # Each missing field comes as an error of its own whose message names it first.

@@ -171,7 +171,7 @@ class _Reader:
     def _unknown_type(self, name: str, path: str) -> None:
         known = ", ".join(sorted(self._types))
         if name:
-            hint = did_you_mean(name, self._types)
+            hint = self._problems.hint(name, self._types)
             self._problems.add(
                 f"{path}.type", "UNKNOWN_NODE_TYPE", f"there is no node type {shorten(name)!r}{hint}; known are {known}"
             )

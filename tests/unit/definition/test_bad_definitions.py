@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from execsvc.definition import parse_definition
+from execsvc.definition.problems import HINTED
 from execsvc.errors import InvalidRequest, TooLarge
 
 
@@ -453,3 +454,39 @@ def test_more_than_a_mebibyte_is_too_large(size: int) -> None:
 
     assert (caught.value.path, caught.value.limit, caught.value.unit) == ("definition", 1024 * 1024, "bytes")
     assert caught.value.size > size
+
+
+def test_a_message_lists_the_first_of_many_names() -> None:
+    definition = good()
+    cases = [{"branch": f"b{number}", "expression": "true"} for number in range(1_000)]
+    definition["nodes"][2]["config"] = {"cases": cases}
+    definition["edges"][2]["branch"] = ""
+
+    (_, missing, first), (_, unknown, second) = problems_of(definition)
+
+    assert (missing, unknown) == ("MISSING_BRANCH", "UNKNOWN_BRANCH")
+    assert first.endswith("names one of " + ", ".join(f"'b{number}'" for number in range(20)) + " and 980 more")
+    assert second.endswith("'b19' and 980 more")
+
+
+def test_the_first_of_many_problems_come_with_what_may_have_been_meant() -> None:
+    definition = good()
+    definition["edges"] += [{"source": f"ask{number}", "target": "out"} for number in range(2 * HINTED)]
+    definition["edges"] += [{"source": "asq", "target": "out"}]
+    definition["nodes"] += [
+        {"id": f"t{number}", "type": "transform", "config": {"expression": "nodes.asq"}} for number in range(9)
+    ]
+
+    messages = [message for _, _, message in problems_of(definition)]
+
+    assert sum("did you mean 'ask'?" in message for message in messages) == HINTED
+    assert sum("there is no node 'as" in message for message in messages) == 2 * HINTED + 1 + 9
+
+
+def test_nothing_is_looked_for_among_very_many_names() -> None:
+    many = [{"id": f"node{number}", "type": "input"} for number in range(600)]
+    edges = [{"source": "nodes7", "target": "out"}, *({"source": node["id"], "target": "out"} for node in many)]
+
+    _, reason, message = only_problem_of({"nodes": [*many, {"id": "out", "type": "output"}], "edges": edges})
+
+    assert (reason, message) == ("UNKNOWN_NODE", "there is no node 'nodes7'")
