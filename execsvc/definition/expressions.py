@@ -158,6 +158,11 @@ class Expression:
         ids = (r.expr_id for r in self._references if r.path[:2] == ("nodes", node_id))
         return _position(self.source, positions.get(next(ids, 0), 0))
 
+    @property
+    def is_path(self) -> bool:
+        """Whether it only picks a part of the data, which then is JSON as the data is."""
+        return self._path is not None
+
     def limit_to(self, bits: Mapping[str, int], mask: int) -> None:
         """Let ``nodes`` as a whole hold only those nodes whose bit is set, so that a result depends on nothing else."""
         if self.reads_any_node:

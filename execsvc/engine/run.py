@@ -205,8 +205,9 @@ class ExecutionRun:
             The state the execution is left in; RUNNING where another run has to go on with it.
         """
         try:
-            self._replay()
+            # First, since a pause that comes during the replay disarms it.
             self._arm_deadline()
+            await self._replay()
             while True:
                 await self._drive()
                 if self._cut:
@@ -234,14 +235,22 @@ class ExecutionRun:
 
     # Scheduling
 
-    def _replay(self) -> None:
+    async def _replay(self) -> None:
         """Settle what the journal holds; recorded nodes answer from it and never run again."""
         journal = self._claim.nodes
         progress = self._journal.progress
+        # What a write meanwhile says.
+        progress.nodes_done, progress.current_node = self.held.nodes_done, self.held.current_node
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + TURN
         for node in self._plan.nodes:
             recorded = journal.get(node.id)
             if recorded is None:
                 continue
+            if loop.time() > turn_ends:
+                # What was recorded may be megabytes.
+                await asyncio.sleep(0)
+                turn_ends = loop.time() + TURN
             if recorded.state is NodeState.COMPLETED:
                 output = recorded.output or b"null"
                 self._results += len(output)

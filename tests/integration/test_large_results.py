@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from execsvc.store import Updated, UpdateExecution
 from execsvc.wire import requests, responses
 from execsvc_client import AsyncExecutionClient, Execution, _calls
 from tests.integration.conftest import StartServer
+from tests.support.logs import until_logged
 from tests.support.workflows import ECHO, node, output, transform, workflow
 
 #: Bytes of a text whose JSON has a mebibyte.
@@ -99,6 +101,35 @@ async def test_no_more_is_made_than_the_disk_takes(
         await client.execute(definition, {"text": "x" * MEBIBYTE}, execution_id="e")
         assert (await client.wait("e")).state == "COMPLETED"
     assert MEBIBYTE < most <= run.UNWRITTEN + 2 * MEBIBYTE
+
+
+async def test_what_was_recorded_is_read_in_turns_and_control_gets_in_between(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+
+    async def counted(seconds: float) -> None:
+        turns.append(seconds)
+        await asyncio.sleep(seconds)
+        # While the results of the twelve nodes are read.
+        if len(turns) == 3:
+            await client.pause("e")
+
+    names = [f"n{number}" for number in range(12)]
+    nodes = {name: transform("input.n") for name in names}
+    definition = workflow(" > ".join([*names, "late", "out"]), **nodes, late=transform("input.late"), out=output())
+    async with start_server() as client:
+        await client.execute(definition, {"n": 1}, execution_id="e", timeout=3600)
+        assert (await client.wait("e")).state == "FAILED"
+        monkeypatch.setattr(run, "TURN", -1.0)
+        monkeypatch.setattr(run, "asyncio", SimpleNamespace(**(vars(asyncio) | {"sleep": counted})))
+        await client.retry("e", input={"n": 1, "late": 2})
+        await until_logged(client, "e", "execution_paused")
+        status = await client.status("e")
+        assert (status.state, status.progress) == ("PAUSED", pytest.approx(12 / 14))
+        await client.resume("e")
+        assert (await client.wait("e")).output == 2
+    assert len(turns) >= 12
 
 
 async def test_many_fields_of_one_large_value_are_refused_before_they_are_written(client: AsyncExecutionClient) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from execsvc.definition import OutputConfig
 from execsvc.engine.nodes.executor import NodeContext, NodeResult
-from execsvc.engine.nodes.transform import evaluate
+from execsvc.engine.nodes.transform import evaluated
 
 
 class OutputNode:
@@ -17,8 +17,8 @@ class OutputNode:
     def run(self, config: OutputConfig, context: NodeContext) -> NodeResult:
         """See ``PureNode.run``."""
         if config.expression is not None:
-            return NodeResult(output=evaluate(config.expression, context))
+            return evaluated(config.expression, context)
         incoming = context.incoming()
         if len(incoming) == 1:
-            return NodeResult(output=next(iter(incoming.values())))
+            return NodeResult(output=next(iter(incoming.values())), checked=True)
         return NodeResult(output=incoming)

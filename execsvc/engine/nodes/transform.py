@@ -21,6 +21,11 @@ def evaluate(
         raise NodeError(error.type, where + error.message) from error
 
 
+def evaluated(expression: Expression, context: NodeContext) -> NodeResult:
+    """Answer the value of an expression."""
+    return NodeResult(output=evaluate(expression, context), checked=expression.is_path)
+
+
 class TransformNode:
     """Answers the expression's value, or an object with a value for each field."""
 
@@ -29,7 +34,7 @@ class TransformNode:
     def run(self, config: TransformConfig, context: NodeContext) -> NodeResult:
         """See ``PureNode.run``."""
         if config.expression is not None:
-            return NodeResult(output=evaluate(config.expression, context))
+            return evaluated(config.expression, context)
         allowance = allowance_for(config.fields)
         output: dict[str, Any] = {}
         size = 0
