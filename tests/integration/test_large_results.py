@@ -41,6 +41,7 @@ async def test_results_of_an_execution_are_bounded_together(start_server: StartS
         assert [run.state for run in execution.nodes.values()] == ["COMPLETED"] * 3 + ["FAILED", "PENDING"]
 
 
+@pytest.mark.every_place
 async def test_what_is_on_record_counts_when_an_execution_goes_on(start_server: StartServer) -> None:
     async with start_server(max_results=4 * 1024 * 1024 - 1) as client:
         await client.execute(FOUR, {"text": "x" * MEBIBYTE}, execution_id="e")
@@ -72,6 +73,7 @@ async def test_a_result_that_finds_no_room_may_have_a_fallback_and_its_tokens_co
         assert execution.usage.output_tokens == 2
 
 
+@pytest.mark.every_place
 async def test_no_more_is_made_than_the_disk_takes(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, store_class: type
 ) -> None:
@@ -103,6 +105,7 @@ async def test_no_more_is_made_than_the_disk_takes(
     assert MEBIBYTE < most <= run.UNWRITTEN + 2 * MEBIBYTE
 
 
+@pytest.mark.every_place
 async def test_what_was_recorded_is_read_in_turns_and_control_gets_in_between(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
