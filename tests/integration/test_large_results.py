@@ -16,7 +16,7 @@ from execsvc.wire import requests, responses
 from execsvc_client import AsyncExecutionClient, Execution, _calls
 from tests.integration.conftest import StartServer
 from tests.support.logs import until_logged
-from tests.support.workflows import ECHO, node, output, transform, workflow
+from tests.support.workflows import node, output, transform, workflow
 
 #: Bytes of a text whose JSON has a mebibyte.
 MEBIBYTE = 1024 * 1024 - 2
@@ -224,14 +224,3 @@ async def test_the_client_for_asyncio_converts_large_values_beside_its_loop(
     assert (await client.wait("e")).input == given
     await client.retry("e", input=given)
     assert inline == [not large] * 3
-
-
-async def test_a_small_call_does_not_wait_for_large_ones(client: AsyncExecutionClient) -> None:
-    given = {"l": list(range(100_000))}
-    await client.execute(ECHO, given, execution_id="large")
-    await client.wait("large")
-    large = [asyncio.create_task(client.get("large")) for _ in range(8)]
-    await client.execute(ECHO, {"n": 1}, execution_id="small")
-    assert (await client.wait("small")).output == {"n": 1}
-    assert not all(task.done() for task in large)
-    assert all(found.input == given for found in await asyncio.gather(*large))
