@@ -23,6 +23,7 @@ from execsvc.definition.plan import (
     RetryPolicy,
     TransformConfig,
 )
+from execsvc.definition.plans import Plans
 from execsvc.definition.policies import canonical_retry, load_retry, parse_retry
 from execsvc.definition.problems import Problems
 from execsvc.definition.scope import Scope
@@ -50,6 +51,7 @@ __all__ = [
     "OutputConfig",
     "Plan",
     "PlanNode",
+    "Plans",
     "Problems",
     "RetryPolicy",
     "Scope",

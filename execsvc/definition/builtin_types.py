@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from execsvc.definition.credentials import compile_credentials
-from execsvc.definition.expressions import FEW, Expression
 from execsvc.definition.http_type import HTTP
 from execsvc.definition.inputs import compile_input
 from execsvc.definition.node_types import Builder, NodeType, NodeTypes, object_schema
@@ -84,7 +83,6 @@ def _compile_condition(config: Mapping[str, Any], builder: Builder) -> Condition
         seen.setdefault(branch, i)
         # One that is wrong names its branch all the same: edges are not to blame for its expression.
         compiled[branch] = builder.expression(["cases", i, "expression"], case["expression"], wanted="bool")
-    _prepare(compiled)
     return ConditionConfig(
         expression=builder.expression(["expression"], source, wanted="bool") if source else None,
         cases=tuple(compiled.items()),
@@ -102,14 +100,6 @@ def condition_branches(config: ConditionConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _prepare(compiled: Mapping[str, Expression | None]) -> None:
-    # Here, beside the event loop, since the first evaluation of many takes a while.
-    if len(compiled) > FEW:
-        for expression in compiled.values():
-            if expression is not None:
-                expression.prepare()
-
-
 def _compile_transform(config: Mapping[str, Any], builder: Builder) -> TransformConfig:
     source, fields = config.get("expression", ""), config.get("fields", {})
     if source and fields:
@@ -117,7 +107,6 @@ def _compile_transform(config: Mapping[str, Any], builder: Builder) -> Transform
     if not source and not fields:
         builder.problem(["expression"], "MISSING_FIELD", "set 'expression', or 'fields'")
     compiled = {name: builder.expression(["fields", name], text) for name, text in fields.items()}
-    _prepare(compiled)
     return TransformConfig(
         expression=builder.expression(["expression"], source) if source else None,
         fields=MappingProxyType({name: value for name, value in compiled.items() if value is not None}),

@@ -31,7 +31,7 @@ MAX_NODES = 2_000
 BUDGET = 30e6
 #: The same for all expressions of one node: what the event loop may have to wait for it.
 BUDGET_TOGETHER = 10 * BUDGET
-#: Expressions of one node that need no bound together, and are not made ready ahead.
+#: Expressions of one node that need no bound together.
 FEW = 10
 #: An estimate from the largest value alone up to which no closer one is made.
 _SMALL = BUDGET / 100
@@ -167,11 +167,6 @@ class Expression:
         """Let ``nodes`` as a whole hold only those nodes whose bit is set, so that a result depends on nothing else."""
         if self.reads_any_node:
             self._visible = (bits, mask)
-
-    def prepare(self) -> None:
-        """Do what the first evaluation else does, some 0.1 ms."""
-        if self._program is None:
-            self._build()
 
     def evaluate(self, scope: Scope, allowance: Allowance | None = None) -> Any:
         """Compute the value as JSON: None, bool, int, float, str, list or dict. Raises ExpressionError.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from execsvc.clock import Clock
-from execsvc.definition import BUILTIN, NodeTypes, Plan, load_plan
+from execsvc.definition import BUILTIN, NodeTypes, Plan, Plans, load_plan
 from execsvc.egress.network import Network
 from execsvc.engine.events import Observer, RunEnded, TokenListener
 from execsvc.engine.lanes import Lanes
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 REREAD: Final = 0.5
 #: Bytes of JSON text that the results of an execution's nodes may have together.
 MAX_RESULTS: Final = 64 * 1024 * 1024
-#: Plans kept for executions to come, least recently used first out.
-PLANS: Final = 256
 
 
 @dataclass(slots=True, eq=False)
@@ -97,21 +95,15 @@ class Engine:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._plans = Plans()
 
     def remember(self, plan: Plan) -> None:
         """Keep a plan, so that its definition need not be compiled again to be run."""
-        self._plans[plan.digest] = plan
-        self._plans.move_to_end(plan.digest)
-        if len(self._plans) > PLANS:
-            self._plans.popitem(last=False)
+        self._plans.keep(plan.digest, plan)
 
-    def _plan(self, claim: Claim) -> Plan:
-        plan = self._plans.get(claim.definition_digest)
-        if plan is None:
-            plan = load_plan(claim.definition, types=self._node_types)
-            self.remember(plan)
-        return plan
+    async def _compiled(self, claim: Claim) -> Plan:
+        compile = partial(load_plan, claim.definition, types=self._node_types)
+        return await self._plans.compiled(claim.definition_digest, len(claim.definition), compile)
 
     async def run(self, namespace: str, held: ExecutionStatus, fresh: Claim | None = None) -> ExecutionState:
         """Run an execution whose lease was just taken, until it ends, is paused, or is taken away.
@@ -128,12 +120,13 @@ class Engine:
         start = self._starting[uid] = _Start(namespace, held)
         try:
             claim = fresh or await self._read(namespace, held)
-            begin = None
+            plan = begin = None
+            if claim is not None:
+                plan = self._plans.get(claim.definition_digest) or await self._compiled(claim)
             if self._tracing is not None and claim is not None:
                 begin = await self._tracing.prepare(namespace, claim, self._store)
-            if claim is None or self._draining or not start.allowed:
+            if claim is None or plan is None or self._draining or not start.allowed:
                 return state
-            plan = self._plan(claim)
         except Exception as error:
             logger.exception("execution %s cannot be run", held.execution_id)
             await self._refuse(namespace, held, error)

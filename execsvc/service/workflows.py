@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
 
 from execsvc.clock import Clock
-from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, load_plan, parse_definition
+from execsvc.definition import BUILTIN, NodeType, NodeTypes, Plan, Plans, load_plan, parse_definition
 from execsvc.egress import Egress
 from execsvc.errors import FieldProblem, InvalidRequest
 from execsvc.model import SOMEBODY, Actor, StoredWorkflow
@@ -18,11 +16,6 @@ from execsvc.service.commands import Definition, ExecuteCommand
 from execsvc.service.paging import PageToken, page_size
 from execsvc.service.stored import stored
 from execsvc.store import PutWorkflow, Store, WorkflowPut
-
-#: Definitions whose plans are kept, least recently used first out.
-KNOWN: Final = 256
-#: Bytes of a definition from which it is compiled beside the event loop.
-LARGE: Final = 8 * 1024
 
 
 class Workflows:
@@ -50,7 +43,7 @@ class Workflows:
         self._audited = audited
         self._clock = clock
         self._types = types
-        self._known: OrderedDict[bytes, Plan] = OrderedDict()
+        self._known = Plans()
 
     async def plan(self, definition: Definition) -> Plan:
         """Validate a definition.
@@ -59,32 +52,17 @@ class Workflows:
             InvalidRequest: with every problem it has.
             TooLarge: it has too many bytes or nodes.
         """
-        plan = self._known.get(definition.key)
-        if plan is not None:
-            self._known.move_to_end(definition.key)
-            return plan
-        if len(definition.key) > LARGE:
-            plan = await asyncio.to_thread(self._parse, definition)
-        else:
-            plan = self._parse(definition)
-        return self._remember(definition.key, plan)
+        key = definition.key
+        return self._known.get(key) or await self._known.compiled(key, len(key), partial(self._parse, definition))
 
     def _parse(self, definition: Definition) -> Plan:
         return parse_definition(definition.load(), types=self._types, egress=self._egress)
 
     async def load(self, digest: str, canonical: bytes) -> Plan:
         """Make the plan of a definition that was validated and stored."""
-        plan = self._known.get(digest.encode())
-        if plan is not None:
-            return plan
-        plan = await asyncio.to_thread(load_plan, canonical, types=self._types)
-        return self._remember(digest.encode(), plan)
-
-    def _remember(self, key: bytes, plan: Plan) -> Plan:
-        self._known[key] = plan
-        if len(self._known) > KNOWN:
-            self._known.popitem(last=False)
-        return plan
+        key = digest.encode()
+        compile = partial(load_plan, canonical, types=self._types)
+        return self._known.get(key) or await self._known.compiled(key, len(canonical), compile)
 
     async def plan_of(self, namespace: str, command: ExecuteCommand) -> Plan:
         """Answer the plan a command is to run: of its own definition, or of the workflow it names.

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from execsvc.definition import Expression, ExpressionError, Scope, parse_definition
+from execsvc.definition import Expression, ExpressionError, Scope
 from execsvc.definition.cost import CostModel, Size, longest, regex_instructions, units
 from execsvc.definition.expressions import FEW, Allowance, allowance_for
 from execsvc.definition.references import find_references
-from tests.support.workflows import node, output, workflow
 
 TEXT = "x" * 1_000_000
 NUMBERS = list(range(9_000))
@@ -144,21 +143,6 @@ def test_what_was_evaluated_before_changes_nothing_about_what_may_be_together() 
         dear.evaluate(Scope(input={"l": NUMBERS[:size]}, nodes={}, execution={}))
 
     assert evaluated_together([dear] * 100, l=NUMBERS[:900]) == before
-
-
-@pytest.mark.parametrize(("count", "ahead"), [(FEW, 0), (FEW + 1, FEW + 1)])
-def test_many_expressions_of_a_node_are_made_ready_with_its_definition(
-    monkeypatch: pytest.MonkeyPatch, count: int, ahead: int
-) -> None:
-    prepared: list[Expression] = []
-    monkeypatch.setattr(Expression, "prepare", lambda expression: prepared.append(expression))
-    fields = {f"f{number}": f"input.n + {number}" for number in range(count)}
-    cases = [{"branch": name, "expression": f"{text} > 0"} for name, text in fields.items()]
-    edges = [{"source": "b", "target": "out", "branch": "f0"}]
-    parse_definition(workflow("a > out", a=node("transform", fields=fields), out=output()))
-    assert len(prepared) == ahead
-    parse_definition(workflow(b=node("condition", cases=cases), out=output()) | {"edges": edges})
-    assert len(prepared) == 2 * ahead
 
 
 def test_few_expressions_may_each_take_their_own() -> None:
