@@ -170,6 +170,8 @@ async def _running(settings: Settings, metrics: Metrics | None, tracing: Tracing
         if identities is not None and not by_others and not await store.tokens.all():
             logger.warning("nobody can call yet: there is no API token; make one with `execsvc token create`")
         address = await server.start()
+        if not settings.max_concurrent:
+            logger.warning("nothing runs: max_concurrent is 0; what is there can be looked at, stopped and deleted")
         try:
             operator_address = None if operators is None else await operators.start()
             for item in unfinished:

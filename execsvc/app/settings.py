@@ -45,7 +45,7 @@ class Settings:
     guard: Guard = field(default_factory=Guard)
     #: Another address, with the same credentials, which no crowd at the first one holds up; None: none.
     operator_address: str | None = None
-    #: Executions that run at once.
+    #: Executions that run at once; with 0 nothing runs, and what is there can be looked at and stopped.
     max_concurrent: int = 100
     #: Executions that may wait for a slot.
     max_queued: int = 10_000

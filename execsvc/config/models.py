@@ -250,7 +250,7 @@ class ServerSettings(_Settings):
     store: Annotated[str | None, BeforeValidator(_postgres_url)] = Field(None, repr=False)
     store_direct: Annotated[str | None, BeforeValidator(_postgres_url)] = Field(None, repr=False)
     store_connections: Annotated[int, BeforeValidator(_number), Field(ge=3)] = _default("store_connections")
-    max_concurrent: Count = _default("max_concurrent")
+    max_concurrent: Annotated[int, BeforeValidator(_number), Field(ge=0)] = _default("max_concurrent")
     max_queued: Count = _default("max_queued")
     max_results: Annotated[int, BeforeValidator(_number), Field(ge=1024 * 1024)] = _default("max_results")
     operator_address: Annotated[str | None, BeforeValidator(_listens)] = _default("operator_address")

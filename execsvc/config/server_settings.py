@@ -55,8 +55,8 @@ OF_SERVERS: Final = (
         name="max_concurrent",
         default=100,
         metavar="N",
-        description="Executions that run at once; the others wait.",
-        expects=f"{COUNT} 100",
+        description="Executions that run at once; the others wait. With 0 nothing runs.",
+        expects="a whole number, as in 100",
         example="200",
     ),
     Setting(

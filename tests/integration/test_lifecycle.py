@@ -62,6 +62,29 @@ async def test_a_node_cut_off_by_the_end_of_its_server_runs_again_under_the_same
     assert gates.keys == [f"{execution.uid}/a/1"] * 2
 
 
+@pytest.mark.every_place
+async def test_a_server_without_slots_runs_nothing_and_lets_what_is_there_be_stopped(
+    start_server: StartServer, gates: Gates, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with start_server(grace=0.0) as client:
+        for name in ("stopped", "paused", "going"):
+            await client.execute(chain(name), execution_id=name)
+            await gates.entered(name)
+    async with start_server(max_concurrent=0) as client:
+        assert "nothing runs: max_concurrent is 0" in caplog.text
+        await client.execute(ECHO, {"n": 1}, execution_id="new")
+        assert (await client.stop("stopped")).state == "STOPPED"
+        assert (await client.pause("paused")).state == "PAUSED"
+        await client.delete("stopped")
+        assert (await client.status("going")).state == "RUNNING"
+        assert (await client.status("new")).state == "PENDING"
+    async with start_server() as client:
+        gates.open("going")
+        assert (await client.wait("new")).output == {"n": 1}
+        assert (await client.wait("going")).state == "COMPLETED"
+        assert (await client.status("paused")).state == "PAUSED"
+
+
 async def test_nodes_in_flight_get_their_grace_and_none_starts_after(start_server: StartServer, gates: Gates) -> None:
     async with start_server(grace=60.0) as client:
         await client.execute(chain("a", "b"), execution_id="e")

@@ -32,7 +32,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "store": ("postgresql://u:secret@db/x", "mysql://db/x"),
     "store_direct": ("postgres://u:secret@db/x", "db"),
     "store_connections": ("3", "2"),
-    "max_concurrent": ("3", "0"),
+    "max_concurrent": ("0", "-1"),
     "max_queued": ("4", "many"),
     "operator_address": ("127.0.0.1:50062", "here"),
     "max_calls": ("64", "0"),
