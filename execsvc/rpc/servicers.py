@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from execsvc.redaction import Redaction
 from execsvc.rpc.beside import Beside, size_of
 from execsvc.rpc.callers import actor
 from execsvc.rpc.gate import admitted, caller
-from execsvc.service import Executions, Limits, Services, Workflows
+from execsvc.service import Executions, Limits, Services, Snapshot, Workflows
 from execsvc.wire import requests, responses
 from execsvc_client import v1
 
@@ -87,8 +87,15 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
     def WatchExecution(self, request: v1.WatchExecutionRequest, context: Any) -> Any:
         """See the proto, and ``_answered`` for what is awaited."""
         messages = responses.WatchMessages()
+
+        async def response(snapshot: Snapshot) -> bytes:
+            # The first has all nodes.
+            size = 0 if snapshot.execution is None else len(snapshot.execution.definition)
+            message = await self._beside.converted(size, messages.response, snapshot)
+            return message.SerializeToString()
+
         snapshots = self._watcher.stream(caller().namespace, request.execution_id, tokens=request.include_tokens)
-        return _answered(snapshots, lambda snapshot: messages.response(snapshot).SerializeToString(), context)
+        return _answered(snapshots, response, context)
 
     async def ListExecutions(self, request: v1.ListExecutionsRequest, context: Any) -> v1.ListExecutionsResponse:
         """See the proto."""
@@ -119,7 +126,9 @@ class _Item(Protocol):
 _T = TypeVar("_T", bound=_Item)
 
 
-async def _answered(items: AsyncGenerator[_T, None], response: Callable[[_T], bytes], context: Any) -> bytes:
+async def _answered(
+    items: AsyncGenerator[_T, None], response: Callable[[_T], bytes | Awaitable[bytes]], context: Any
+) -> bytes:
     """Answer a stream, for as long as the call's credential is valid.
 
     All responses but the last are written, and that one is returned: gRPC sends it together with the status, in one
@@ -128,9 +137,10 @@ async def _answered(items: AsyncGenerator[_T, None], response: Callable[[_T], by
     # A stream that is given up must let go at once, not when it is collected.
     async with aclosing(admitted(items)) as following:
         async for item in following:
-            data, last = response(item), item.last
+            made, last = response(item), item.last
+            data = made if isinstance(made, bytes) else await made
             # While the client does not read, the response is all that is kept.
-            del item
+            del item, made
             if last:
                 return data
             await context.write(data)

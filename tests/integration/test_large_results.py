@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from execsvc.engine import run
+from execsvc.service import Snapshot
 from execsvc.store import Updated, UpdateExecution
 from execsvc.wire import requests, responses
-from execsvc_client import AsyncExecutionClient, Execution, _calls
+from execsvc_client import AsyncExecutionClient, Execution, _calls, v1
 from tests.integration.conftest import StartServer
 from tests.support.logs import until_logged
 from tests.support.workflows import node, output, transform, workflow
@@ -199,6 +200,30 @@ async def test_large_inputs_and_records_are_converted_beside_the_loop(
     await client.wait("e")
     assert (await client.get("e")).input == given
     assert inline == dict.fromkeys(("execute_command", "execution_message", "control_command"), not large)
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_the_first_picture_of_a_large_workflow_is_made_beside_the_loop(
+    client: AsyncExecutionClient, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    make, inline = responses.WatchMessages.response, []
+
+    def noted(messages: responses.WatchMessages, snapshot: Snapshot) -> v1.WatchExecutionResponse:
+        inline.append((threading.current_thread() is threading.main_thread(), snapshot.execution is not None))
+        return make(messages, snapshot)
+
+    monkeypatch.setattr(responses.WatchMessages, "response", noted)
+    names = [f"n{number}" for number in range(600 if large else 6)]
+    nodes = {name: transform("input.n") for name in names}
+    await client.execute(
+        workflow(*(f"{name} > out" for name in names), **nodes, out=output("1")), {"n": 1}, execution_id="e"
+    )
+    async with client.watch("e") as snapshots:
+        async for snapshot in snapshots:
+            last = snapshot
+    assert len(last.nodes) == len(names) + 1
+    assert (not large, True) in inline
+    assert all(here != (large and first) for here, first in inline)
 
 
 @pytest.mark.parametrize("large", [False, True])
