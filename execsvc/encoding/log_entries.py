@@ -17,7 +17,20 @@ from typing import Any, Final, TypeVar
 import orjson
 from google.protobuf.message import DecodeError
 
+from execsvc.encoding.value_bytes import value_bytes
 from execsvc.encoding.values import plain_object
+from execsvc.encoding.wire_format import (
+    FOUR_BYTES,
+    LENGTH,
+    LOW,
+    LOW_BITS,
+    SMALL,
+    VARINT,
+    number_of,
+    tag,
+    varint,
+    with_length,
+)
 from execsvc.errors import InvalidRequest
 from execsvc.model import EncodedEntries, LogEntry, LogLevel, NewLogEntry
 from execsvc_client import v1
@@ -30,54 +43,23 @@ _REMEMBERED: Final = 4096
 _WORD: Final = 64
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-#: Numbers of up to fourteen bits, and fourteen bits that more follow.
-_SMALL: Final = tuple(_varint(number) for number in range(1 << 14))
-_LOW: Final = tuple(bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14))
-_LOW_BITS: Final = (1 << 14) - 1
-_FOUR_BYTES: Final = 1 << 28
-
-
-def _number(number: int) -> bytes:
-    low = b""
-    while number > _LOW_BITS:
-        low += _LOW[number & _LOW_BITS]
-        number >>= 14
-    return low + _SMALL[number]
-
-
-def _tag(message: Any, field: str, wire_type: int) -> bytes:
-    number: int = message.DESCRIPTOR.fields_by_name[field].number
-    return _varint(number << 3 | wire_type)
-
-
 _K = TypeVar("_K")
 
-_VARINT, _DOUBLE, _LENGTH = 0, 1, 2
-
-_ENTRY: Final = _tag(v1.StreamLogsResponse, "entries", _LENGTH)
-_SEQUENCE: Final = _tag(v1.LogEntry, "sequence", _VARINT)
-_TIME: Final = _tag(v1.LogEntry, "time", _LENGTH)
-_LEVEL: Final = _tag(v1.LogEntry, "level", _VARINT)
-_NODE_ID: Final = _tag(v1.LogEntry, "node_id", _LENGTH)
-_ATTEMPT: Final = _tag(v1.LogEntry, "attempt", _VARINT)
-_MESSAGE: Final = _tag(v1.LogEntry, "message", _LENGTH)
-_METADATA: Final = _tag(v1.LogEntry, "metadata", _LENGTH)
+_ENTRY: Final = tag(v1.StreamLogsResponse, "entries", LENGTH)
+_SEQUENCE: Final = tag(v1.LogEntry, "sequence", VARINT)
+_TIME: Final = tag(v1.LogEntry, "time", LENGTH)
+_LEVEL: Final = tag(v1.LogEntry, "level", VARINT)
+_NODE_ID: Final = tag(v1.LogEntry, "node_id", LENGTH)
+_ATTEMPT: Final = tag(v1.LogEntry, "attempt", VARINT)
+_MESSAGE: Final = tag(v1.LogEntry, "message", LENGTH)
+_METADATA: Final = tag(v1.LogEntry, "metadata", LENGTH)
 #: Fields up to their bytes, by how many those are; a message or metadata of none is left out.
 _SIZES: Final = 512
-_ENTRIES: Final = tuple(_ENTRY + _number(size) for size in range(_SIZES))
-_MESSAGES: Final = (b"", *(_MESSAGE + _number(size) for size in range(1, _SIZES)))
-_METADATAS: Final = (b"", *(_METADATA + _number(size) for size in range(1, _SIZES)))
+_ENTRIES: Final = tuple(_ENTRY + number_of(size) for size in range(_SIZES))
+_MESSAGES: Final = (b"", *(_MESSAGE + number_of(size) for size in range(1, _SIZES)))
+_METADATAS: Final = (b"", *(_METADATA + number_of(size) for size in range(1, _SIZES)))
 _NAMED: Final = {v1.LogLevel.Value(f"LOG_LEVEL_{level.name}"): level for level in LogLevel}
-_LEVELS: Final = {level.rank: _LEVEL + _varint(number) for number, level in _NAMED.items()}
+_LEVELS: Final = {level.rank: _LEVEL + varint(number) for number, level in _NAMED.items()}
 
 
 def encoded_entry(
@@ -126,13 +108,12 @@ _set_rest: Final = NewLogEntry.__dict__["rest"].__set__
 def _entry(sequence: int, rest: bytes) -> bytes:
     # Numbers of the sizes that almost all have are written here: a call costs as much as all the rest of it.
     number = (
-        _SMALL[sequence]
-        if sequence <= _LOW_BITS
-        else _LOW[sequence & _LOW_BITS]
-        + (_SMALL[sequence >> 14] if sequence < _FOUR_BYTES else _number(sequence >> 14))
+        SMALL[sequence]
+        if sequence <= LOW_BITS
+        else LOW[sequence & LOW_BITS] + (SMALL[sequence >> 14] if sequence < FOUR_BYTES else number_of(sequence >> 14))
     )
     size = 1 + len(number) + len(rest)
-    return b"".join((_ENTRIES[size] if size < _SIZES else _ENTRY + _number(size), _SEQUENCE, number, rest))
+    return b"".join((_ENTRIES[size] if size < _SIZES else _ENTRY + number_of(size), _SEQUENCE, number, rest))
 
 
 def _rest_of(entry: NewLogEntry | LogEntry) -> bytes:
@@ -143,13 +124,13 @@ def _rest(time: int, level: int, node_id: str, attempt: int, message: str, metad
     """All fields but the sequence, which is the first."""
     seconds, micros = divmod(time, _MICROS)
     nanos = micros * 1000
-    if nanos > _LOW_BITS:
+    if nanos > LOW_BITS:
         high = nanos >> 14
-        fraction = _LOW[nanos & _LOW_BITS] + (
-            _SMALL[high] if high <= _LOW_BITS else _LOW[high & _LOW_BITS] + _SMALL[high >> 14]
+        fraction = LOW[nanos & LOW_BITS] + (
+            SMALL[high] if high <= LOW_BITS else LOW[high & LOW_BITS] + SMALL[high >> 14]
         )
     else:
-        fraction = _SMALL[nanos] if nanos else b""
+        fraction = SMALL[nanos] if nanos else b""
     text = message.encode()
     size = len(text)
     return b"".join(
@@ -157,7 +138,7 @@ def _rest(time: int, level: int, node_id: str, attempt: int, message: str, metad
             _times(seconds)[len(fraction)],
             fraction,
             _place(level, node_id, attempt),
-            _MESSAGES[size] if size < _SIZES else _MESSAGE + _number(size),
+            _MESSAGES[size] if size < _SIZES else _MESSAGE + number_of(size),
             text,
             _metadata_of(metadata) if isinstance(metadata, str) else _metadata(metadata),
         )
@@ -221,9 +202,9 @@ def _read_number(data: bytes, place: int) -> tuple[int, int]:
 @lru_cache(16)
 def _times(seconds: int) -> list[bytes]:
     """The time of an entry up to its nanoseconds, by how many bytes those will take."""
-    whole = b"\x08" + _number(seconds) if seconds else b""
+    whole = b"\x08" + number_of(seconds) if seconds else b""
     return [
-        _TIME + _number(len(whole) + (1 + size if size else 0)) + whole + (b"\x10" if size else b"")
+        _TIME + number_of(len(whole) + (1 + size if size else 0)) + whole + (b"\x10" if size else b"")
         for size in range(6)
     ]
 
@@ -234,14 +215,10 @@ def _place(level: int, node_id: str, attempt: int) -> bytes:
     return b"".join(
         (
             _LEVELS[level],
-            _text(_NODE_ID, node_id.encode()) if node_id else b"",
-            _ATTEMPT + _number(attempt) if attempt else b"",
+            with_length(_NODE_ID, node_id.encode()) if node_id else b"",
+            _ATTEMPT + number_of(attempt) if attempt else b"",
         )
     )
-
-
-def _text(tag: bytes, data: bytes) -> bytes:
-    return tag + _number(len(data)) + data
 
 
 def _metadata_of(text: str) -> bytes:
@@ -256,7 +233,7 @@ def _remembered(text: str) -> bytes:
 def _metadata(metadata: Mapping[str, Any]) -> bytes:
     struct = _struct(metadata)
     size = len(struct)
-    return (_METADATAS[size] if size < _SIZES else _METADATA + _number(size)) + struct
+    return (_METADATAS[size] if size < _SIZES else _METADATA + number_of(size)) + struct
 
 
 def _struct(fields: Mapping[str, Any]) -> bytes:
@@ -305,32 +282,16 @@ def _remember(known: dict[_K, bytes], key: _K, data: bytes) -> None:
 
 
 def _field(key: str, value: Any) -> bytes:
-    return _text(b"\x0a", _key(key) + _text(b"\x12", _value(value)))
+    return with_length(b"\x0a", _key(key) + with_length(b"\x12", value_bytes(value)))
 
 
 @lru_cache(_REMEMBERED)
 def _short_key(key: str) -> bytes:
-    return _text(b"\x0a", key.encode())
+    return with_length(b"\x0a", key.encode())
 
 
 def _key(key: str) -> bytes:
-    return _short_key(key) if len(key) <= _SHORT else _text(b"\x0a", key.encode())
-
-
-def _value(value: Any) -> bytes:
-    """A ``google.protobuf.Value``; numbers are doubles."""
-    if isinstance(value, str):
-        return _text(b"\x1a", value.encode())
-    if isinstance(value, bool):
-        return b"\x20\x01" if value else b"\x20\x00"
-    if isinstance(value, int | float):
-        return b"\x11" + _double(value)
-    if value is None:
-        return b"\x08\x00"
-    if isinstance(value, Mapping):
-        return _text(b"\x2a", _struct(value))
-    values = b"".join([_text(b"\x0a", _value(item)) for item in value])
-    return _text(b"\x32", values)
+    return _short_key(key) if len(key) <= _SHORT else with_length(b"\x0a", key.encode())
 
 
 _double: Final = struct.Struct("<d").pack

@@ -104,7 +104,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             waiting, serializer = self._admission.stream(behavior, read, client_of), None
         else:
             waiting = self._admission.unary(method, behavior, read, client_of)
-            serializer = handler.response_serializer
+            serializer = _serializer(handler.response_serializer)
         return grpc.stream_unary_rpc_method_handler(
             observed(_answering(waiting, method), observer), response_serializer=serializer
         )
@@ -177,6 +177,14 @@ def _reads(deserialize: Callable[[bytes], Any], request_bytes: int) -> Callable[
         return request
 
     return read
+
+
+def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def serialized(response: Any) -> bytes:
+        # Large ones are made as bytes.
+        return response if isinstance(response, bytes) else serialize(response)
+
+    return serialized
 
 
 def _answering(behavior: Behavior, method: str) -> Behavior:

@@ -44,14 +44,13 @@ class ExecutionServicer(v1.ExecutionServiceServicer):
         status = await self._executions.status(caller().namespace, request.execution_id)
         return v1.GetStatusResponse(status=responses.status_message(status))
 
-    async def GetExecution(self, request: v1.GetExecutionRequest, context: Any) -> v1.GetExecutionResponse:
-        """See the proto."""
+    async def GetExecution(self, request: v1.GetExecutionRequest, context: Any) -> Any:
+        """See the proto. Answers the response's bytes."""
         full = requests.wants_full(request)
         execution = await self._executions.get(caller().namespace, request.execution_id, full=full)
-        message = await self._beside.converted(
-            size_of(execution), responses.execution_message, execution, self._redaction, full=full
+        return await self._beside.converted(
+            size_of(execution), responses.execution_response, execution, self._redaction, full=full
         )
-        return v1.GetExecutionResponse(execution=message)
 
     def StreamLogs(self, request: v1.StreamLogsRequest, context: Any) -> Any:
         """See the proto, and ``_answered`` for what is awaited."""

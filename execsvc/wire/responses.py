@@ -8,7 +8,9 @@ from typing import Final
 import orjson
 
 from execsvc.definition import NodeType
-from execsvc.encoding.values import to_duration, to_struct, to_timestamp, to_value
+from execsvc.encoding.value_bytes import struct_bytes, value_bytes
+from execsvc.encoding.values import to_duration, to_struct, to_timestamp
+from execsvc.encoding.wire_format import LENGTH, number_of, tag
 from execsvc.errors import FieldProblem
 from execsvc.model import (
     EncodedEntries,
@@ -65,23 +67,42 @@ def log_page(entries: EncodedEntries, next_page_token: str) -> v1.ListLogsRespon
     return page
 
 
-def execution_message(execution: Execution, redaction: Redaction, *, full: bool) -> v1.Execution:
-    """Make the message of a record, without what is not shown to anybody."""
+_RECORD: Final = tag(v1.GetExecutionResponse, "execution", LENGTH)
+_INPUT: Final = tag(v1.Execution, "input", LENGTH)
+_OUTPUT: Final = tag(v1.Execution, "output", LENGTH)
+_NODE: Final = tag(v1.Execution, "nodes", LENGTH)
+_NODE_OUTPUT: Final = tag(v1.NodeRun, "output", LENGTH)
+
+
+def execution_response(execution: Execution, redaction: Redaction, *, full: bool) -> bytes:
+    """Encode a GetExecutionResponse, without what is not shown to anybody.
+
+    What may be large is written as bytes right away: protobuf merges what is concatenated.
+    """
     definition = orjson.loads(execution.definition)
     usages = [run.usage for run in execution.nodes.values() if run.usage is not None]
     message = summary_message(execution)
     if full:
         message.definition.CopyFrom(definition_message(definition))
-    if execution.input is not None:
-        message.input.CopyFrom(to_struct(redaction.shown(orjson.loads(execution.input))))
-    if execution.output is not None:
-        message.output.CopyFrom(to_value(redaction.shown(orjson.loads(execution.output))))
-    message.nodes.extend(
-        _node(node["id"], node["type"], execution.nodes.get(node["id"]), redaction) for node in definition["nodes"]
-    )
     if usages:
         message.usage.MergeFrom(_usage_message(sum(usages, TokenUsage())))
-    return message
+    parts = [message.SerializeToString()]
+    if execution.input is not None:
+        _append(parts, _INPUT, struct_bytes(redaction.shown(orjson.loads(execution.input))))
+    if execution.output is not None:
+        _append(parts, _OUTPUT, value_bytes(redaction.shown(orjson.loads(execution.output))))
+    for node in definition["nodes"]:
+        run = execution.nodes.get(node["id"])
+        row = [_node(node["id"], node["type"], run).SerializeToString()]
+        if run is not None and run.output is not None:
+            _append(row, _NODE_OUTPUT, value_bytes(redaction.shown(orjson.loads(run.output))))
+        parts.append(_NODE + number_of(sum(map(len, row))))
+        parts += row
+    return b"".join((_RECORD, number_of(sum(map(len, parts))), *parts))
+
+
+def _append(parts: list[bytes], before: bytes, data: bytes) -> None:
+    parts += (before + number_of(len(data)), data)
 
 
 def summary_message(execution: Execution) -> v1.Execution:
@@ -143,8 +164,8 @@ def workflow_message(workflow: StoredWorkflow) -> v1.Workflow:
     )
 
 
-def _node(node_id: str, kind: str, run: NodeRun | None, redaction: Redaction | None = None) -> v1.NodeRun:
-    """Make the message of a node's row; its output belongs to a record, and to nothing else."""
+def _node(node_id: str, kind: str, run: NodeRun | None) -> v1.NodeRun:
+    """Make the message of a node's row, without its output, which belongs to a record and to nothing else."""
     if run is None:
         return v1.NodeRun(node_id=node_id, type=kind, state=v1.NODE_STATE_PENDING)
     return v1.NodeRun(
@@ -154,7 +175,6 @@ def _node(node_id: str, kind: str, run: NodeRun | None, redaction: Redaction | N
         attempt=run.attempt,
         start_time=to_timestamp(run.start_time),
         end_time=to_timestamp(run.end_time),
-        output=None if redaction is None or run.output is None else to_value(redaction.shown(orjson.loads(run.output))),
         error=_error(run.error),
         usage=_usage(run.usage),
         branch=run.branch or "",

@@ -191,7 +191,7 @@ async def test_large_inputs_and_records_are_converted_beside_the_loop(
 
     for name in ("execute_command", "control_command"):
         noted(requests, name)
-    noted(responses, "execution_message")
+    noted(responses, "execution_response")
     given = {"l": [{"n": number} for number in range(10_000 if large else 10)]}
     failing = workflow("a > out", a=transform("input.missing"), out=output())
     await client.execute(failing, given, execution_id="e")
@@ -199,7 +199,7 @@ async def test_large_inputs_and_records_are_converted_beside_the_loop(
     await client.retry("e", input=given)
     await client.wait("e")
     assert (await client.get("e")).input == given
-    assert inline == dict.fromkeys(("execute_command", "execution_message", "control_command"), not large)
+    assert inline == dict.fromkeys(("execute_command", "execution_response", "control_command"), not large)
 
 
 @pytest.mark.parametrize("large", [False, True])
