@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from execsvc import cancellation
 from execsvc.app.parts import (
     elsewhere_of,
     identities_of,
@@ -232,5 +233,4 @@ async def _kept_pruned(services: Services, settings: Settings) -> AsyncIterator[
     try:
         yield
     finally:
-        pruning.cancel()
-        await asyncio.gather(pruning, return_exceptions=True)
+        await cancellation.end(pruning)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+from execsvc import cancellation
 from execsvc.gateway.documents import entry_document, snapshot_document, status_document, token_document
 from execsvc_client import AsyncExecutionClient, ExecsvcError, ExecutionStatus, Snapshot
 
@@ -72,9 +73,7 @@ class Feed:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await cancellation.end(*self._pumps)
 
     def __aiter__(self) -> Self:
         return self

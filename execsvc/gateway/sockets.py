@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
+from execsvc import cancellation
 from execsvc.gateway.answers import dumped
 from execsvc.gateway.bodies import as_model, parse_json
 from execsvc.gateway.context import Gateway
@@ -91,9 +92,7 @@ class _Socket:
             logger.info("a reader of %s does not read: its WebSocket is cut off", self._websocket.url.path)
             await self._gateway.connections.cut(self._websocket.scope["client"])
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancellation.end(*tasks)
 
     async def _write(self) -> None:
         """Send what happens. After the end it waits: a retry may let the execution go on."""

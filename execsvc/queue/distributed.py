@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from typing import Final
 
+from execsvc import cancellation
 from execsvc.clock import Clock
 from execsvc.errors import QueueFull, StorageUnavailable
 from execsvc.log_fields import fields, set_fields
@@ -231,8 +232,7 @@ class DistributedQueue:
         while self._leases:
             await asyncio.wait(self._leases)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancellation.end(self._task)
         try:
             async with asyncio.timeout(HANDING_OVER):
                 while self._ended:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from execsvc import cancellation
 from execsvc.engine import Engine
 from execsvc.errors import ExecutionNotFound, StorageUnavailable
 from execsvc.model import ExecutionState, ExecutionStatus, NodeRun
@@ -63,8 +64,7 @@ class Elsewhere:
     async def close(self) -> None:
         """Look no more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancellation.end(self._task)
 
     @contextmanager
     def hearing(self, namespace: str, execution_id: str) -> Iterator[Callable[[int], Awaitable[None]]]:

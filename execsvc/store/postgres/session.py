@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from psycopg.errors import LockNotAvailable
 
+from execsvc import cancellation
 from execsvc.errors import DatabaseLocked
 from execsvc.store.members import HEARTBEAT
 from execsvc.store.postgres.connections import ANSWER, Connection, Connections, application_name
@@ -96,8 +97,7 @@ class Session:
     async def close(self) -> None:
         """Let go of the lock."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancellation.end(self._task)
         if self._db is not None:
             # Postgres learns a little later than we that a connection is closed.
             with contextlib.suppress(Failure):
