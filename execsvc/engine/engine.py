@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds until an execution that the database could not read is read again.
 REREAD: Final = 0.5
-#: Bytes of JSON text that the results of an execution's nodes may have together.
-MAX_RESULTS: Final = 64 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +62,7 @@ class Engine:
         store: Store,
         clock: Clock,
         executors: Executors,
+        max_results: int,
         node_types: NodeTypes = BUILTIN,
         network: Network | None = None,
         observers: tuple[Observer, ...] = (),
@@ -72,7 +71,6 @@ class Engine:
         secrets: Secrets | None = None,
         redaction: Redaction = OPEN,
         tracing: Tracing | None = None,
-        max_results: int = MAX_RESULTS,
     ) -> None:
         self._max_results = max_results
         self._redaction = redaction

@@ -13,7 +13,8 @@ import orjson
 from execsvc.clock import Clock
 from execsvc.definition import Plan, PlanNode, load_retry
 from execsvc.egress.network import Network
-from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode, failed
+from execsvc.engine.attempt import Failure, Success, attempt_in_lane, attempt_inline, backoff, encode
+from execsvc.engine.deadline import Deadline
 from execsvc.engine.events import Observer, TokenListener
 from execsvc.engine.flow import Flow
 from execsvc.engine.journal import Journal
@@ -21,6 +22,7 @@ from execsvc.engine.lanes import Lanes
 from execsvc.engine.messages import bounded
 from execsvc.engine.nodes.executor import EffectNode, Executors, NodeContext, NodeError, PureNode
 from execsvc.engine.recorder import Recorder, total
+from execsvc.engine.results import Results
 from execsvc.engine.scope import result_of, scope_of
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.engine.tracing import RunTrace
@@ -37,8 +39,6 @@ logger = logging.getLogger(__name__)
 TURN: Final = 0.002
 #: Bytes of results that may wait for the disk while nodes go on that nobody else waits for.
 UNWRITTEN: Final = 4 * 1024 * 1024
-#: Seconds between two writes of how long an execution with a timeout has run: what a crash may forget of it.
-CHECKPOINT: Final = 10.0
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -82,9 +82,8 @@ class ExecutionRun:
         max_results: int,
         trace: RunTrace | None = None,
     ) -> None:
-        #: Bytes that the results of all nodes may have together, and have; and those of pure ones not yet on disk.
-        self._max_results = max_results
-        self._results = 0
+        self._results = Results(max_results)
+        #: Bytes of those of pure nodes that nobody has waited for yet.
         self._unwritten = 0
         self._trace = trace
         self._in_doubt = in_doubt
@@ -124,8 +123,7 @@ class ExecutionRun:
         self._default_retry = None if claim.retry is None else load_retry(claim.retry)
         self._draining = False
         self._cut = self._superseded = False
-        self._deadline: asyncio.TimerHandle | None = None
-        self._checkpoint: asyncio.TimerHandle | None = None
+        self._deadline = Deadline()
         #: Whether ``run`` may still start or record anything.
         self.live = True
 
@@ -152,7 +150,7 @@ class ExecutionRun:
     def pause(self) -> None:
         """Start no more nodes; ``run`` returns once those under way have ended. The state is already PAUSED."""
         self._stopwatch.stop()
-        self._cancel_deadline()
+        self._deadline.disarm()
         self._holding.set()
         self._wake.set()
 
@@ -227,7 +225,7 @@ class ExecutionRun:
             return ExecutionState.RUNNING if self._draining else ExecutionState.STOPPED
         finally:
             self.live = False
-            self._cancel_deadline()
+            self._deadline.disarm()
             self._cancel_effects()
             if self._effects:
                 await asyncio.gather(*self._effects, return_exceptions=True)
@@ -253,7 +251,7 @@ class ExecutionRun:
                 turn_ends = loop.time() + TURN
             if recorded.state is NodeState.COMPLETED:
                 output = recorded.output or b"null"
-                self._results += len(output)
+                self._results.recorded(output)
                 self._outputs[node.id] = orjson.loads(output)
                 self._flow.finish(node, recorded.branch)
                 progress.current_node = node.id
@@ -335,7 +333,7 @@ class ExecutionRun:
         attempt = self._first_attempt(node)
         started = self._clock()
         context = self._context(node, attempt.number, attempt.before)
-        outcome = self._kept(attempt_inline(executor, node, context), context)
+        outcome = self._results.take(attempt_inline(executor, node, context), context)
         if isinstance(outcome, Failure):
             self._fail(node, outcome, attempt, started=started)
             fallback = _fallback(node)
@@ -367,7 +365,7 @@ class ExecutionRun:
             outcome: Success | Failure | None
             context = self._context(node, number, before)
             outcome = await attempt_in_lane(self._lanes, executor, node, context, reveal=self._reveal)
-            outcome = self._kept(outcome, context)
+            outcome = self._results.take(outcome, context)
             if isinstance(outcome, Success):
                 self._completed(node, outcome, attempt, started=started)
                 break
@@ -427,20 +425,6 @@ class ExecutionRun:
                 async with asyncio.timeout(left / 1e6):
                     await self._holding.wait()
 
-    def _kept(self, outcome: Success | Failure, context: NodeContext) -> Success | Failure:
-        """Count a result; it is a failure where the execution's results would be more than they may."""
-        if isinstance(outcome, Failure):
-            return outcome
-        results = self._results + len(outcome.output)
-        if results > self._max_results:
-            message = (
-                f"with this one the results of the execution's nodes have {results} bytes together; at most "
-                f"{self._max_results} are allowed (--max-results)"
-            )
-            return failed(NodeError("OUTPUT_TOO_LARGE", message, usage=outcome.usage), context)
-        self._results = results
-        return outcome
-
     def _completed(self, node: PlanNode, outcome: Success, attempt: _Attempt, *, started: int) -> None:
         self._recorder.completed(
             node, outcome, attempt=attempt.number, before=attempt.before, started=started, spent=attempt.spent
@@ -463,18 +447,7 @@ class ExecutionRun:
         timeout = self._claim.timeout
         if timeout is not None:
             left = (timeout - self._stopwatch.elapsed()) / 1e6
-            self._deadline = asyncio.get_running_loop().call_later(max(left, 0.0), self._deadline_passed)
-            self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT, self._checkpoint_due)
-
-    def _cancel_deadline(self) -> None:
-        for timer in (self._deadline, self._checkpoint):
-            if timer is not None:
-                timer.cancel()
-        self._deadline = self._checkpoint = None
-
-    def _checkpoint_due(self) -> None:
-        self._journal.checkpoint()
-        self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT, self._checkpoint_due)
+            self._deadline.arm(left, passed=self._deadline_passed, checkpoint=self._journal.checkpoint)
 
     def _deadline_passed(self) -> None:
         # Running, or else between two attempts, or else about to start.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from execsvc.engine import run
+from execsvc.engine.deadline import Deadline
 from execsvc.service import Snapshot
 from execsvc.store import Updated, UpdateExecution
 from execsvc.wire import requests, responses
@@ -28,6 +29,25 @@ FOUR = workflow(
     d=transform("input.text"),
     out=output("size(nodes.d) + 0"),
 )
+
+
+#: What the server converts of a call.
+CONVERSIONS = ((requests, "execute_command"), (responses, "execution_response"), (requests, "control_command"))
+
+
+def _noted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, note: Callable[..., None]) -> None:
+    """Tell of each call of a function."""
+    call = getattr(place, name)
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        note(*args, **kwargs)
+        return call(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, noted)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 async def test_results_of_an_execution_are_bounded_together(start_server: StartServer) -> None:
@@ -119,6 +139,9 @@ async def test_what_was_recorded_is_read_in_turns_and_control_gets_in_between(
         if len(turns) == 3:
             await client.pause("e")
 
+    timers: dict[Deadline, list[str]] = {}
+    for name in ("arm", "disarm"):
+        _noted(monkeypatch, Deadline, name, lambda of, *_, name=name, **__: timers.setdefault(of, []).append(name))
     names = [f"n{number}" for number in range(12)]
     nodes = {name: transform("input.n") for name in names}
     definition = workflow(" > ".join([*names, "late", "out"]), **nodes, late=transform("input.late"), out=output())
@@ -131,6 +154,9 @@ async def test_what_was_recorded_is_read_in_turns_and_control_gets_in_between(
         await until_logged(client, "e", "execution_paused")
         status = await client.status("e")
         assert (status.state, status.progress) == ("PAUSED", pytest.approx(12 / 14))
+        # Armed after the pause it would pass while the execution is paused.
+        _, of_second_run = timers.values()
+        assert of_second_run[:2] == ["arm", "disarm"]
         await client.resume("e")
         assert (await client.wait("e")).output == 2
     assert len(turns) >= 12
@@ -180,18 +206,8 @@ async def test_large_inputs_and_records_are_converted_beside_the_loop(
 ) -> None:
     inline: dict[str, bool] = {}
 
-    def noted(place: Any, name: str) -> None:
-        convert = getattr(place, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            inline[name] = threading.current_thread() is threading.main_thread()
-            return convert(*args, **kwargs)
-
-        monkeypatch.setattr(place, name, call)
-
-    for name in ("execute_command", "control_command"):
-        noted(requests, name)
-    noted(responses, "execution_response")
+    for place, name in CONVERSIONS:
+        _noted(monkeypatch, place, name, lambda *_, name=name, **__: inline.update({name: _is_main()}))
     given = {"l": [{"n": number} for number in range(10_000 if large else 10)]}
     failing = workflow("a > out", a=transform("input.missing"), out=output())
     await client.execute(failing, given, execution_id="e")
@@ -199,7 +215,7 @@ async def test_large_inputs_and_records_are_converted_beside_the_loop(
     await client.retry("e", input=given)
     await client.wait("e")
     assert (await client.get("e")).input == given
-    assert inline == dict.fromkeys(("execute_command", "execution_response", "control_command"), not large)
+    assert inline == {name: not large for _, name in CONVERSIONS}
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -232,18 +248,8 @@ async def test_the_client_for_asyncio_converts_large_values_beside_its_loop(
 ) -> None:
     inline: list[bool] = []
 
-    def noted(place: Any, name: str) -> None:
-        convert = getattr(place, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            inline.append(threading.current_thread() is threading.main_thread())
-            return convert(*args, **kwargs)
-
-        monkeypatch.setattr(place, name, call)
-
-    noted(_calls, "execute")
-    noted(_calls, "control")
-    noted(Execution, "from_proto")
+    for place, name in ((_calls, "execute"), (_calls, "control"), (Execution, "from_proto")):
+        _noted(monkeypatch, place, name, lambda *_, **__: inline.append(_is_main()))
     given = {"l": [{"n": number} for number in range(10_000 if large else 10)]}
     await client.execute(workflow("a > out", a=transform("input.x"), out=output()), given, execution_id="e")
     assert (await client.wait("e")).input == given

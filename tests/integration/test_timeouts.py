@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from execsvc.engine import run
+from execsvc.engine import deadline
 from execsvc.store import SqliteStore, UpdateExecution
 from execsvc_client import AsyncExecutionClient, Execution, v1
 from tests.integration.conftest import StartServer, Stubs
@@ -197,7 +197,7 @@ async def test_a_long_node_does_not_keep_a_crash_from_counting(
     start_server: StartServer, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long it ran is written every few seconds: what a crash forgets is bounded."""
-    monkeypatch.setattr(run, "CHECKPOINT", 0.01)
+    monkeypatch.setattr(deadline, "CHECKPOINT", 0.01)
     written: list[int] = []
     update = SqliteStore.update
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import Any
@@ -16,6 +15,7 @@ from execsvc.engine.nodes.http_request import make_request
 from tests.integration.http_node.harness import Caller, http_config
 from tests.integration.llm.harness import Recorder
 from tests.servers.answers import answering, sends
+from tests.support.turns import counted_turns
 
 OK = sends("{}", Content_Type="application/json")
 SECRET = {"KEY": "k3y-0123456789"}
@@ -205,21 +205,11 @@ async def test_what_is_too_much_to_send_is_not_sent(caller: Caller) -> None:
 async def test_many_templates_are_filled_in_beside_the_loop(caller: Caller) -> None:
     data = {"l": list(range(20_000))}
     slow = {f"q{number}": "{{#input.l}}{{/input.l}}{{^input.l}}x{{/input.l}}" for number in range(64)}
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    async with answering(OK) as server:
+    async with answering(OK) as server, counted_turns() as turns:
         await caller.call(server.url, data, query=slow)
-    counting.cancel()
 
     assert server.requests[0].line == "GET / HTTP/1.1"
-    assert turns > 50
+    assert turns.count > 50
 
 
 async def test_connections_are_used_again(caller: Caller) -> None:

@@ -16,6 +16,7 @@ from execsvc.engine.nodes.llm import LlmNode
 from execsvc.engine.nodes.schema_sample import sample
 from execsvc.model import LogLevel, TokenUsage
 from tests.integration.llm.harness import ANSWER_SCHEMA, Recorder, failure, llm_config
+from tests.support.turns import counted_turns
 
 
 @pytest.mark.parametrize("model", ["echo:", "echo:demo"])
@@ -39,20 +40,11 @@ async def test_it_repeats_the_last_user_message_and_counts_words(node: LlmNode, 
 async def test_many_messages_are_filled_in_beside_the_loop(node: LlmNode) -> None:
     slow = "{{#input.l}}{{/input.l}}{{^input.l}}x{{/input.l}}"
     config = llm_config(model="echo:", messages=[{"role": "user", "content": f"{slow}{n}"} for n in range(14)])
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    result = await node.run(config, Recorder(l=list(range(20_000))).context)
-    counting.cancel()
+    async with counted_turns() as turns:
+        result = await node.run(config, Recorder(l=list(range(20_000))).context)
 
     assert result.output == "13"
-    assert turns > 50
+    assert turns.count > 50
 
 
 async def test_messages_are_bounded_together(node: LlmNode) -> None:
