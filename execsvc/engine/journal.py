@@ -17,11 +17,11 @@ from execsvc.store import Store, Updated, UpdateExecution
 logger = logging.getLogger(__name__)
 
 #: Seconds that notes nobody waits for may linger, so that they ride along with a write somebody waits for.
-LINGER: Final = 0.002
+LINGER: Final = 0.001
 #: With so many changes waiting for the disk, notes linger further, up to MOST_LINGERS times: most then find a write
 #: to ride along with, and the disk gets fewer.
 BUSY: Final = 8
-MOST_LINGERS: Final = 20
+MOST_LINGERS: Final = 40
 #: Seconds between tries while the database cannot be written: first, and at most.
 RETRY_FIRST: Final = 0.1
 RETRY_MOST: Final = 2.0
