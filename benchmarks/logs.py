@@ -155,7 +155,7 @@ async def follow(
 
     async def follower(number: int) -> None:
         channel = channels[number % len(channels)]
-        stream = channel.unary_stream(
+        stream: Any = channel.unary_stream(
             "/execsvc.v1.ExecutionService/StreamLogs", request_serializer=v1.StreamLogsRequest.SerializeToString
         )
         stood, counted = False, 0
