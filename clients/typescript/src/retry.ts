@@ -39,6 +39,7 @@ function backOff(timing: Timing, attempt: number, error: ExecsvcError): number {
 /** Repeats one unary call while the server is unavailable, a few times, within the call's deadline. */
 export class CallRetry implements RetryPolicy {
   #attempt = 0;
+  #before: ExecsvcError | undefined;
   readonly #deadline: number;
 
   constructor(
@@ -55,6 +56,10 @@ export class CallRetry implements RetryPolicy {
 
   delayAfter(error: ExecsvcError): number {
     this.#attempt += 1;
+    if (error instanceof DeadlineExceededError && !error.reason && this.#before) {
+      // Whoever has the wrong certificate is not helped by hearing that time is up.
+      throw new DeadlineExceededError(`${error.message}; before that: ${this.#before.message}`, { cause: error });
+    }
     if (!this.repeatable || !(error instanceof UnavailableError) || this.#attempt >= MAX_ATTEMPTS) {
       throw error;
     }
@@ -62,6 +67,7 @@ export class CallRetry implements RetryPolicy {
     if (delay >= this.attemptTimeout()) {
       throw error;
     }
+    this.#before = error;
     return delay;
   }
 }

@@ -80,12 +80,12 @@ describe("who calls", { timeout: 60_000 }, () => {
         tls: { ca: cert, serverName: "workflows.example" },
       });
       assert.equal((await trusting.status("a")).executionId, "a");
-      using other = new ExecutionClient({ target: server.target, tls: { ca: cert }, callTimeout: 1 });
+      using other = new ExecutionClient({ target: server.target, tls: { ca: cert } });
       await assert.rejects(other.status("a"), (error: UnavailableError) => {
         assert.ok(error instanceof UnavailableError);
         return /does not match certificate/.test(error.message);
       });
-      using distrusting = new ExecutionClient({ target: server.target, tls: true, callTimeout: 1 });
+      using distrusting = new ExecutionClient({ target: server.target, tls: true });
       await assert.rejects(distrusting.status("a"), /self-signed certificate/);
     } finally {
       await rm(folder, { recursive: true });

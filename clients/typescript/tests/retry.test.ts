@@ -33,6 +33,17 @@ test("a call is not repeated where that is unsafe, useless, or too late", () => 
   assert.throws(() => new CallRetry(new Clock(), true, 0.05).delayAfter(away), UnavailableError);
 });
 
+test("a call whose time is up in a later attempt tells why the one before it failed", () => {
+  const retry = new CallRetry(new Clock(), true, 30);
+  const late = new DeadlineExceededError("the operation timed out");
+  retry.delayAfter(away);
+  assert.throws(
+    () => retry.delayAfter(late),
+    (error: unknown) => error instanceof DeadlineExceededError && /timed out; before that: away$/.test(error.message),
+  );
+  assert.throws(() => new CallRetry(new Clock(), true, 30).delayAfter(late), late);
+});
+
 test("a server that names a delay gets it", () => {
   const busy = new UnavailableError("busy", { details: { retryDelay: 7 } });
   assert.equal(new CallRetry(new Clock(), true, 30).delayAfter(busy), 7);
