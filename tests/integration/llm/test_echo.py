@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from execsvc.engine.nodes.llm import LlmNode
 from execsvc.engine.nodes.schema_sample import sample
 from execsvc.model import LogLevel, TokenUsage
 from tests.integration.llm.harness import ANSWER_SCHEMA, Recorder, failure, llm_config
-from tests.support.turns import counted_turns
+from tests.support.threads import Watched
 
 
 @pytest.mark.parametrize("model", ["echo:", "echo:demo"])
@@ -38,13 +39,13 @@ async def test_it_repeats_the_last_user_message_and_counts_words(node: LlmNode, 
 
 
 async def test_many_messages_are_filled_in_beside_the_loop(node: LlmNode) -> None:
-    slow = "{{#input.l}}{{/input.l}}{{^input.l}}x{{/input.l}}"
-    config = llm_config(model="echo:", messages=[{"role": "user", "content": f"{slow}{n}"} for n in range(14)])
-    async with counted_turns() as turns:
-        result = await node.run(config, Recorder(l=list(range(20_000))).context)
+    items = Watched([1, 2])
+    messages = [{"role": "user", "content": f"{{{{#input.l}}}}x{{{{/input.l}}}}{n}"} for n in range(14)]
+    result = await node.run(llm_config(model="echo:", messages=messages), Recorder(l=items).context)
 
-    assert result.output == "13"
-    assert turns.count > 50
+    assert result.output == "xx13"
+    assert len(items.threads) == 1
+    assert threading.get_ident() not in items.threads
 
 
 async def test_messages_are_bounded_together(node: LlmNode) -> None:
