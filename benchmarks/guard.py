@@ -23,7 +23,7 @@ async def measure(address: str, enough: float, count: int, in_flight: int) -> li
     for _ in range(ROUNDS):
         theirs = await reference.measure(count, in_flight)
         ours = await load.measure(address, count, in_flight, follow=False)
-        found.append(ours / theirs["per_second"])
+        found.append(ours["per_second"] / theirs["per_second"])
         if found[-1] >= enough:
             break
     return found
