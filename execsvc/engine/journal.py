@@ -12,15 +12,14 @@ from execsvc.clock import Clock
 from execsvc.engine.stopwatch import Stopwatch
 from execsvc.errors import ExecsvcError, ExecutionNotFound, IllegalTransition, LeaseLost, StorageUnavailable
 from execsvc.model import ErrorInfo, ExecutionState, ExecutionStatus, NewLogEntry, NodeRun
-from execsvc.store import Store, Updated, UpdateExecution
+from execsvc.store import BUSY, Store, Updated, UpdateExecution
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that notes nobody waits for may linger, so that they ride along with a write somebody waits for.
 LINGER: Final = 0.001
-#: With so many changes waiting for the disk, notes linger further, up to MOST_LINGERS times: most then find a write
-#: to ride along with, and the disk gets fewer.
-BUSY: Final = 8
+#: While the store is BUSY notes linger further, up to so many times: most then find a write to ride along with, and the
+#: disk gets fewer.
 MOST_LINGERS: Final = 40
 #: Seconds between tries while the database cannot be written: first, and at most.
 RETRY_FIRST: Final = 0.1

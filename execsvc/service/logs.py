@@ -8,18 +8,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from execsvc.errors import CursorOutOfRange, ExecutionNotFound, FieldProblem, InvalidRequest, ServerDraining
-from execsvc.model import EncodedEntries, ExecutionStatus
+from execsvc.model import EncodedEntries, ExecutionState, ExecutionStatus
 from execsvc.service.changes import Changes, Watch
 from execsvc.service.checks import id_problems
 from execsvc.service.commands import LogFilter
 from execsvc.service.paging import PageToken, page_size, stale_token
 from execsvc.service.read_ahead import PART_BYTES, PART_ENTRIES, ReadAhead
-from execsvc.store import LogPage, Store
+from execsvc.store import BUSY, LogPage, Store
 
 #: Bytes of entries in one page, about.
 PAGE_BYTES: Final = 512 * 1024
 #: Seconds without news after which a stream says that it lives.
 HEARTBEAT: Final = 5.0
+#: Seconds that the first answer about an execution that has just begun waits at most, while the store is BUSY, for what
+#: is on its way to the disk: a server that is busy then sends one response instead of two.
+GATHER: Final = 0.02
 DEFAULT_PAGE: Final = 100
 
 
@@ -87,6 +90,8 @@ class Logs:
             # When the last part went out; None before the first.
             told: float | None = None
             status: ExecutionStatus | None = None
+            if follow and self._store.backlog > BUSY and _is_moving(watch.status):
+                await changed.within(GATHER)
             while True:
                 if stored.begun:
                     page, part = await stored.after(cursor), None
@@ -164,6 +169,11 @@ class Logs:
             raise stale_token("it belongs to an execution that was deleted")
         more = page.cursor < page.status.last_sequence
         return page.entries, tokens.make(page.cursor, page.status.uid) if more else ""
+
+
+def _is_moving(told: ExecutionStatus | None) -> bool:
+    """Whether an execution goes on, by what commits have told; nothing if it began long ago and nobody follows it."""
+    return told is not None and told.state in (ExecutionState.PENDING, ExecutionState.RUNNING)
 
 
 def _part(page: LogPage) -> LogPart:

@@ -4,6 +4,7 @@ from execsvc.store.address import PostgresDatabase
 from execsvc.store.members import GONE, HEARTBEAT, Beat, Fetched, KeyRoom, Membership, Place, mark_of
 from execsvc.store.observer import BatchDone, StoreObserver, StoreObservers
 from execsvc.store.protocol import (
+    BUSY,
     AuditTrail,
     Claim,
     Commit,
@@ -38,6 +39,7 @@ from execsvc.store.sqlite import (
 )
 
 __all__ = [
+    "BUSY",
     "GONE",
     "HEARTBEAT",
     "AuditTrail",

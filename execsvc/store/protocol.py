@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from execsvc.model import (
     Actor,
@@ -263,6 +263,11 @@ class AuditTrail(Protocol):
     async def remove(self, before: int, *, limit: int) -> int:
         """Remove up to ``limit`` records from before a time, oldest first; answers how many they were."""
         ...
+
+
+#: With more changes than this waiting for the disk a server is busy: what nobody waits for is better joined with what
+#: comes next than handed on by itself.
+BUSY: Final = 8
 
 
 class Store(Protocol):
