@@ -21,13 +21,14 @@ LONG = 600.0
 
 def main(full: bool) -> None:
     """Measure what is there before and after."""
-    flying, paused, ended, step = (5_000, 5_000, 1_000_000, 100_000) if full else (1_000, 500, 3_000, 1_000)
+    flying, paused, ended, step = (5_000, 5_000, 1_000_000, 100_000) if full else (1_000, 500, 12_000, 4_000)
     with folder() as place:
         in_flight = _flying(place, flying)
         resting = _paused(place, paused)
         kept = _ended(place, ended, step)
     # The first step fills caches and the allocator's arenas.
-    growth = (kept[-1] - kept[1]) / ((len(kept) - 2) * step)
+    first, last = kept[1]["bytes"], kept[-1]["bytes"]
+    growth = (last - first) / ((len(kept) - 2) * step)
     kib = 1024
     report(
         "memory",
@@ -37,9 +38,10 @@ def main(full: bool) -> None:
             (f"in flight: {flying:,}", f"{in_flight['bytes'] / kib:.1f}", f"{in_flight['tasks']:.2f}"),
             (f"paused: {paused:,}", f"{resting['bytes'] / kib:.1f}", f"{resting['tasks']:.2f}"),
             (f"ended: {ended:,}, growth after the first {step:,}", f"{growth / kib:.2f}", ""),
-            (f"in all, after {step:,} and {ended:,}", f"{kept[1] / kib:,.0f} to {kept[-1] / kib:,.0f}", ""),
+            (f"in all, after {step:,} and {ended:,}", f"{first / kib:,.0f} to {last / kib:,.0f}", ""),
+            ("pages of files beside that", " to ".join(f"{at['mapped'] / kib:,.0f}" for at in (kept[1], kept[-1])), ""),
         ],
-        {"in_flight": in_flight, "paused": resting, "ended": {"every": step, "bytes": kept}},
+        {"in_flight": in_flight, "paused": resting, "ended": {"every": step, "held": kept}},
         [
             Goal(
                 question="memory of an execution in flight",
@@ -68,7 +70,7 @@ def main(full: bool) -> None:
             Goal(
                 question=f"memory after {ended:,} executions",
                 reference=f"after {step:,}",
-                measured=kept[-1] / kept[1],
+                measured=last / first,
                 limit=1.05,
                 at_least=False,
             ),
@@ -103,12 +105,13 @@ def _paused(place: Any, count: int) -> dict[str, float]:
         return _each(before, server.held(), count)
 
 
-def _ended(place: Any, count: int, step: int) -> list[int]:
+def _ended(place: Any, count: int, step: int) -> list[dict[str, int]]:
     with hosted(place / "ended.db", max_concurrent=64) as server:
-        held = [_warm(server)["bytes"]]
+        held = [_warm(server)]
         for _ in range(count // step):
-            run("load", server.address, step, 64)
-            held.append(server.held()["bytes"])
+            # Followed, so that no queue builds up whose length would say more than what is left behind.
+            run("load", server.address, step, 64, "--follow")
+            held.append(server.held())
         return held
 
 
