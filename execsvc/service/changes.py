@@ -17,9 +17,13 @@ from execsvc.store import Commit
 #: Entries of one log kept for its followers, and bytes of their messages. Who is further behind reads the store.
 RECENT_ENTRIES: Final = 1_000
 RECENT_BYTES: Final = 1024 * 1024
-#: Executions whose beginning is kept before anybody follows them, since most of those who do begin at once; and how
-#: much of each, in entries of its log and in bytes of them and of its nodes' results.
+#: Executions whose beginning is kept before anybody follows them, since most of those who do begin at once: at most,
+#: and at least. Each that nobody came for makes it one fewer, since what is kept pushes what is used out of the
+#: processor's caches; and each that somebody begins to follow makes it YOUNG_MORE more.
 YOUNG: Final = 1024
+YOUNG_LEAST: Final = 64
+YOUNG_MORE: Final = 16
+#: How much of each is kept, in entries of its log and in bytes of them and of its nodes' results.
 YOUNG_ENTRIES: Final = 64
 YOUNG_BYTES: Final = 16 * 1024
 #: Answers kept of one state of an execution, for its other followers.
@@ -210,6 +214,7 @@ class Changes:
         self._watched: dict[tuple[str, str], Watch] = {}
         #: Executions that somebody may soon follow, oldest first.
         self._young: OrderedDict[tuple[str, str], _Young] = OrderedDict()
+        self._young_room = YOUNG
         self._closed = False
         self._on_follow: list[Callable[[str, str], None]] = []
 
@@ -224,8 +229,11 @@ class Changes:
         if commit.entries and status.last_sequence == len(commit.entries):
             # It begins, perhaps anew under an id that was used before.
             young = self._young[key] = _Young()
-            if len(self._young) > YOUNG:
-                self._young.popitem(last=False)
+            if len(self._young) > self._young_room:
+                self._young_room = max(YOUNG_LEAST, self._young_room - 1)
+                # Two at most, so that none has to wait for many to be let go of.
+                for _ in range(min(2, len(self._young) - self._young_room)):
+                    self._young.popitem(last=False)
         if young is not None and (commit.deleted or not young.add(commit)):
             del self._young[key]
 
@@ -277,6 +285,7 @@ class Changes:
         watch = self._watched.get(key)
         if watch is None:
             watch = self._watched[key] = Watch()
+            self._young_room = min(YOUNG, self._young_room + YOUNG_MORE)
             young = self._young.get(key)
             for commit in () if young is None else young.commits:
                 watch.publish(commit)

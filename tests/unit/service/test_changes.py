@@ -14,6 +14,8 @@ from execsvc.service.changes import (
     TOKEN_COST,
     YOUNG,
     YOUNG_BYTES,
+    YOUNG_LEAST,
+    YOUNG_MORE,
     Changes,
     Subscriber,
     Token,
@@ -202,16 +204,31 @@ def test_an_execution_under_an_id_used_before_has_a_log_of_its_own() -> None:
     assert messages_after(changes, 0) == ["anew"]
 
 
+def begin(changes: Changes, numbers: range) -> None:
+    for number in numbers:
+        changes.publish(commit(1, "one", execution_id=f"e{number}"))
+
+
 def test_of_executions_that_nobody_follows_only_the_youngest_are_kept() -> None:
     changes = Changes()
     with changes.subscribe("n", "e0") as (followed, _):
-        for number in range(YOUNG + 2):
-            changes.publish(commit(1, "one", execution_id=f"e{number}"))
+        begin(changes, range(YOUNG + 2))
         assert messages_after(changes, 0, "e1") is None
         assert messages_after(changes, 0, f"e{YOUNG + 1}") == ["one"]
         assert followed.after(0) is not None, "somebody follows it"
     assert not changes._watched
-    assert len(changes._young) == YOUNG
+    assert YOUNG - 4 < len(changes._young) <= YOUNG
+
+
+def test_where_nobody_follows_few_are_kept_and_more_again_once_somebody_does() -> None:
+    changes = Changes()
+    begin(changes, range(3 * YOUNG))
+    assert len(changes._young) == YOUNG_LEAST
+    for number in range(YOUNG // YOUNG_MORE):
+        with changes.subscribe("n", f"e{number}"):
+            pass
+    begin(changes, range(3 * YOUNG, 4 * YOUNG))
+    assert len(changes._young) > YOUNG * 0.9
 
 
 def test_a_long_log_is_kept_only_while_somebody_follows() -> None:
