@@ -142,12 +142,15 @@ async def test_while_pending_the_message_says_why_and_where_in_the_line(
 ) -> None:
     async with start_server(max_concurrent=2, key_limit=1) as client:
         await client.execute(chain("a"), execution_id="a", concurrency_key="k")
+        # While it waits itself, c overtakes it.
+        await gates.entered("a")
         await client.execute(ECHO, execution_id="b", concurrency_key="k")
         await client.execute(ECHO, execution_id="c", concurrency_key="k", priority=1)
         of_key = "waiting for concurrency key 'k' (limit 1), place {} of 2"
         assert (await client.status("b")).message == of_key.format(2)
         assert (await client.status("c")).message == of_key.format(1)
         await client.execute(chain("d"), execution_id="d")
+        await gates.entered("d")
         await client.execute(ECHO, execution_id="e")
         await client.execute(ECHO, execution_id="f", priority=1)
         assert (await client.status("e")).message == "waiting for a slot, place 2 of 2"
