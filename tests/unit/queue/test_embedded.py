@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,14 +70,6 @@ class World:
 async def _turn() -> None:
     # Leases end in callbacks, which nothing tells of.
     await asyncio.sleep(0.001)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """An empty store."""
-    store = await SqliteStore.open(tmp_path / "execsvc.db")
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +12,6 @@ from execsvc.service.commands import LogFilter
 from execsvc.service.logs import Logs
 from execsvc.store import BUSY, SqliteStore
 from tests.support.changes import NAMESPACE, claim, create, entries, move, update
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(tmp_path / "execsvc.db")
-    yield store
-    await store.close()
 
 
 @pytest.fixture
